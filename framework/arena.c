@@ -1,0 +1,151 @@
+/* arena.c: the request's memory. See arena.h. */
+#include "arena.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK_HEAD = (sizeof(struct rung_block) + 15) & ~(size_t)15 };
+
+static size_t class_size(unsigned class_index)
+{
+	return (size_t)RUNG_ARENA_SMALLEST << class_index;
+}
+
+/* The smallest class that holds `size` bytes, or RUNG_ARENA_CLASSES when none does. */
+static unsigned class_for(size_t size)
+{
+	unsigned i = 0;
+
+	while (i < RUNG_ARENA_CLASSES && class_size(i) < size)
+		i++;
+	return i;
+}
+
+static struct rung_block *take_block(struct rung_arena_pool *pool, size_t size)
+{
+	unsigned i = class_for(size);
+	struct rung_block *block;
+
+	if (i == RUNG_ARENA_CLASSES) {
+		block = malloc(size);
+		if (block)
+			block->size = size;
+		return block;
+	}
+	block = pool->free[i];
+	if (block) {
+		pool->free[i] = block->next;
+		pool->kept[i] -= block->size;
+		return block;
+	}
+	block = malloc(class_size(i));
+	if (block)
+		block->size = class_size(i);
+	return block;
+}
+
+static void give_block(struct rung_arena_pool *pool, struct rung_block *block)
+{
+	unsigned i = class_for(block->size);
+
+	if (i == RUNG_ARENA_CLASSES || pool->kept[i] + block->size > RUNG_ARENA_KEEP) {
+		free(block);
+		return;
+	}
+	block->next = pool->free[i];
+	pool->free[i] = block;
+	pool->kept[i] += block->size;
+}
+
+void rung_arena_pool_finish(struct rung_arena_pool *pool)
+{
+	for (unsigned i = 0; i < RUNG_ARENA_CLASSES; i++) {
+		while (pool->free[i]) {
+			struct rung_block *block = pool->free[i];
+
+			pool->free[i] = block->next;
+			free(block);
+		}
+		pool->kept[i] = 0;
+	}
+}
+
+void rung_arena_init(struct rung_arena *arena, struct rung_arena_pool *pool)
+{
+	*arena = (struct rung_arena){ .pool = pool };
+}
+
+/* One small block stays: nearly every request needs just that. */
+void rung_arena_reset(struct rung_arena *arena)
+{
+	struct rung_block *kept = NULL;
+
+	if (arena->blocks && !arena->blocks->next && arena->blocks->size == RUNG_ARENA_SMALLEST) {
+		arena->at = (char *)arena->blocks + BLOCK_HEAD;
+		return;
+	}
+	while (arena->blocks) {
+		struct rung_block *block = arena->blocks;
+
+		arena->blocks = block->next;
+		if (!kept && block->size == RUNG_ARENA_SMALLEST)
+			kept = block;
+		else
+			give_block(arena->pool, block);
+	}
+	arena->at = arena->end = NULL;
+	if (!kept)
+		return;
+	kept->next = NULL;
+	arena->blocks = kept;
+	arena->at = (char *)kept + BLOCK_HEAD;
+	arena->end = (char *)kept + kept->size;
+}
+
+void rung_arena_finish(struct rung_arena *arena)
+{
+	while (arena->blocks) {
+		struct rung_block *block = arena->blocks;
+
+		arena->blocks = block->next;
+		give_block(arena->pool, block);
+	}
+	arena->at = arena->end = NULL;
+}
+
+/* A large piece gets a block of its own behind the newest one, so that the room left in that is not lost. */
+void *rung_arena_grow(struct rung_arena *arena, size_t size)
+{
+	const size_t head = BLOCK_HEAD;
+	size_t rounded = (size + 15) & ~(size_t)15;
+
+	if (rounded < size || rounded > SIZE_MAX - head)
+		return NULL;
+	struct rung_block *block = take_block(arena->pool, head + rounded);
+	if (!block)
+		return NULL;
+	char *memory = (char *)block + head;
+	size_t left = block->size - head - rounded;
+	if (arena->blocks && left < (size_t)(arena->end - arena->at)) {
+		block->next = arena->blocks->next;
+		arena->blocks->next = block;
+		return memory;
+	}
+	block->next = arena->blocks;
+	arena->blocks = block;
+	arena->at = memory + rounded;
+	arena->end = (char *)block + block->size;
+	return memory;
+}
+
+char *rung_arena_copy(struct rung_arena *arena, const char *text, size_t size)
+{
+	char *copy = size < SIZE_MAX ? rung_arena_alloc(arena, size + 1) : NULL;
+
+	if (!copy)
+		return NULL;
+	if (size)
+		memcpy(copy, text, size);
+	copy[size] = '\0';
+	return copy;
+}

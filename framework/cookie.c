@@ -1,0 +1,77 @@
+/* cookie.c: Set-Cookie, RFC 6265 section 4.1 and the name prefixes of its successor. */
+#include "request.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* cookie-octet: no controls, blanks, quotes, commas, semicolons, backslashes, nothing beyond ASCII. */
+static bool is_cookie_value(const char *text)
+{
+	for (; *text; text++) {
+		unsigned char byte = (unsigned char)*text;
+
+		if (byte <= 0x20 || byte >= 0x7f || byte == '"' || byte == ',' || byte == ';' || byte == '\\')
+			return false;
+	}
+	return true;
+}
+
+/* What an attribute may hold: anything that cannot end it. */
+static bool is_attribute(const char *text)
+{
+	return rung_is_field_value(text, strlen(text)) && !strchr(text, ';');
+}
+
+static bool is_same_site(const char *text)
+{
+	return strcmp(text, "Lax") == 0 || strcmp(text, "Strict") == 0 || strcmp(text, "None") == 0;
+}
+
+static const char *what_is_wrong(const struct rung_cookie *cookie)
+{
+	if (!cookie->name || !rung_is_token(cookie->name, strlen(cookie->name)))
+		return "the name is no token";
+	if (!cookie->value || !is_cookie_value(cookie->value))
+		return "the value has bytes that no cookie may hold; encode it";
+	if (cookie->path && (*cookie->path != '/' || !is_attribute(cookie->path)))
+		return "the path does not start with \"/\" or has a semicolon";
+	if (cookie->domain && (!*cookie->domain || !is_attribute(cookie->domain)))
+		return "the domain is empty or has a semicolon";
+	if (cookie->same_site && !is_same_site(cookie->same_site))
+		return "same_site is none of Lax, Strict, None";
+	if (strncmp(cookie->name, "__Host-", 7) == 0 &&
+		(cookie->domain || (cookie->path && strcmp(cookie->path, "/") != 0)))
+		return "a __Host- cookie has no domain and the path \"/\"";
+	return NULL;
+}
+
+/* Browsers drop such cookies unless they are Secure, so they always are. */
+static bool must_be_secure(const struct rung_cookie *cookie)
+{
+	return cookie->secure || (cookie->same_site && strcmp(cookie->same_site, "None") == 0) ||
+	       strncmp(cookie->name, "__Secure-", 9) == 0 || strncmp(cookie->name, "__Host-", 7) == 0;
+}
+
+int rung_cookie_set(struct rung_response *res, const struct rung_cookie *cookie)
+{
+	char age[64] = "";
+
+	if (res->error)
+		return res->error;
+	const char *wrong = what_is_wrong(cookie);
+	if (wrong) {
+		rung_fail_at(res->env_, -EINVAL, NULL, 0, "cookie \"%s\": %s",
+			cookie->name ? cookie->name : "", wrong);
+		return rung_response_stick(res, -EINVAL);
+	}
+	if (cookie->max_age > 0)
+		snprintf(age, sizeof age, "; Max-Age=%lld", (long long)cookie->max_age);
+	else if (cookie->max_age < 0)
+		snprintf(age, sizeof age, "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT");
+	const char *line = rung_printf(res->env_, "%s=%s; Path=%s%s%s%s%s%s; SameSite=%s", cookie->name,
+		cookie->value, cookie->path ? cookie->path : "/", cookie->domain ? "; Domain=" : "",
+		cookie->domain ? cookie->domain : "", age, must_be_secure(cookie) ? "; Secure" : "",
+		cookie->script_readable ? "" : "; HttpOnly", cookie->same_site ? cookie->same_site : "Lax");
+	return line ? rung_header_add(res, "Set-Cookie", line) : rung_response_stick(res, -ENOMEM);
+}

@@ -1,0 +1,15 @@
+#!/bin/sh
+# link-headers.sh DIR: makes DIR/rung/ with a link to every public header, so that `#include <rung/x.h>` means the
+# same file inside the tree as it does installed. Prints the headers' paths, one a line, for the build to install.
+set -eu
+top=$(cd "$(dirname "$0")/.." && pwd)
+mkdir -p "$1/rung"
+for header in "$top"/framework/*.h "$top"/middleware/*.h "$top"/middleware/*/*.h; do
+	[ -e "$header" ] || continue
+	# A private header says so on its first line and is reached by its own path alone.
+	if head -n 1 "$header" | grep -q 'private'; then
+		continue
+	fi
+	ln -sfn "$header" "$1/rung/$(basename "$header")"
+	echo "$header"
+done

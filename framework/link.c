@@ -1,0 +1,100 @@
+/*
+ * link.c: the call from one app to the next. The one place where a failure becomes a response, so that layers outside
+ * it need no error path; and the one place where probes look on.
+ */
+#include "app_record.h"
+#include "request.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int status_of(int err)
+{
+	switch (err) {
+	case -ENOMEM:
+		return 503;
+	case -ETIMEDOUT:
+		return 504;
+	case -ELOOP:
+	case -EHOSTUNREACH:
+		return 502;
+	case -E2BIG:
+		return 413;
+	default:
+		return 500;
+	}
+}
+
+/* Nobody is there to be answered, and nothing is wrong with the app. */
+static bool client_left(int err)
+{
+	return err == -EPIPE || err == -ECONNRESET || err == -ECANCELED;
+}
+
+/* What went wrong, as a negative errno; says it where the app itself said nothing. */
+static int judge(struct rung_env *env, const struct rung_response *res, int result)
+{
+	if (result < 0)
+		return result;
+	if (res->error)
+		return res->error;
+	if (result > 0)
+		return rung_fail_at(env, -EPROTO, NULL, 0,
+			"call returned %d; return 0 or a negative errno, and put the status into res",
+			result);
+	if (res->status == 0)
+		return rung_fail_at(
+			env, -EPROTO, NULL, 0, "no response was made; set a status or use rung_reply_...");
+	return rung_fail_at(env, -EPROTO, NULL, 0, "status %d; use 100 to 999", res->status);
+}
+
+/* Out of line: what happens only when something failed stays out of the way of what always happens. */
+static __attribute__((noinline, cold)) void contain(
+	const struct rung_app *app, struct rung_env *env, struct rung_response *res, int result)
+{
+	struct rung_request *request = env->request_;
+	int err = judge(env, res, result);
+	int status = status_of(err);
+
+	/* A failure that was recorded for something else, earlier, says nothing about this one. */
+	if (request->failure.err != err || request->logged)
+		rung_fail_at(env, err, NULL, 0, "%s", "");
+	request->failure.layer = rung_app_name(app);
+	rung_response_clear(res);
+	res->status = status;
+	if (client_left(err))
+		request->logged = true;
+	else
+		rung_log_failure(env, status);
+}
+
+void rung_call(const struct rung_app *app, struct rung_env *env, struct rung_response *res)
+{
+	int result = app->call_(app, env, res);
+
+	if (__builtin_expect((result | res->error) != 0 || (unsigned)(res->status - 100) > 899u, 0))
+		contain(app, env, res, result);
+}
+
+void rung_next(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	const struct rung_app *app = self->next;
+	int result = app->call_(app, env, res);
+
+	if (__builtin_expect((result | res->error) != 0 || (unsigned)(res->status - 100) > 899u, 0))
+		contain(app, env, res, result);
+}
+
+int rung_probed_call(const struct rung_app *app, struct rung_env *env, struct rung_response *res)
+{
+	const struct rung_probe *const *probes = app->record_->probes;
+	void *states[RUNG_MAX_PROBES];
+	size_t count = 0;
+
+	for (; probes[count]; count++)
+		states[count] = probes[count]->enter(probes[count], app, env, res);
+	int result = app->class_->call(app, env, res);
+	while (count--)
+		result = probes[count]->leave(probes[count], app, env, res, states[count], result);
+	return result;
+}

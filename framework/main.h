@@ -1,0 +1,31 @@
+/*
+ * main.h: a whole program around a stack: flags, signals, one line when ready.
+ */
+#pragma once
+
+#include <rung/api.h>
+#include <rung/app.h>
+
+RUNG_BEGIN
+
+/*
+ * Serves the stack until SIGTERM or SIGINT, then finishes what is in flight.
+ *
+ * Flags: --port N (0 picks a free one; default PORT in the environment, else 8080), --bind ADDR (default 127.0.0.1),
+ * --loops N, --reproxy SERVER, --print-stack, --quiet, --help. When ready it prints
+ * "listening on http://127.0.0.1:PORT/" to standard output.
+ *
+ * Returns the exit status: 0; 1 when it could not serve (port in use, a stack that was refused or did not start), 2
+ * for bad flags; each with one line on standard error. Ownership: takes the stack, also when NULL is given, which is
+ * how a refused one arrives.
+ */
+RUNG_API int rung_main(int argc, char **argv, struct rung_app *app);
+
+/*
+ * The stack that a program's main would have served: runs it up to its rung_main() and hands over what was given
+ * there. For galleries and tests, where the program's main was renamed (-Dmain=hello_main). Returns NULL when the stack
+ * was refused or main never called rung_main(). Ownership: the caller's.
+ */
+RUNG_API struct rung_app *rung_main_stack(int (*main_function)(int argc, char **argv), const char *name);
+
+RUNG_END

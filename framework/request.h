@@ -1,0 +1,187 @@
+/*
+ * request.h: private: everything that belongs to one request, and the way it takes from the first byte to the finish
+ * hooks. The server and the in-process client are its two callers:
+ *
+ *   begin → (fields, body) → run → (body is sent) → finish
+ */
+#pragma once
+
+#include "arena.h"
+#include "header_list.h"
+#include <rung/app.h>
+#include <rung/body.h>
+#include <rung/env.h>
+#include <rung/response.h>
+#include <rung/uri.h>
+
+struct sockaddr;
+
+enum {
+	RUNG_MAX_HOPS = 10,       /* redispatches one inside the other, unless a target says otherwise */
+	RUNG_MAX_DISPATCHES = 50, /* of one request in all */
+};
+
+/* What requests of one stack share: read-only while serving. */
+struct rung_site {
+	struct rung_app *app;
+	rung_log_fn log;
+	void *log_data;
+	bool development;
+	const char *const *authorities;
+};
+
+struct rung_value {
+	struct rung_value *next;        /* set before this one, in the same scope */
+	struct rung_value *made_before; /* set before this one, in the whole request: for destruction */
+	const struct rung_key *key;
+	void *value;
+};
+
+/* A scope of values: the root's, or one that a dispatch opened. */
+struct rung_scope {
+	struct rung_value *values;
+	const struct rung_scope *outer;
+};
+
+struct rung_param {
+	const struct rung_param *next;
+	const char *name;
+	const char *value;
+};
+
+struct rung_body {
+	union {
+		struct {
+			const char *at;
+			size_t size;
+			void (*free_bytes)(void *);
+		} bytes;
+		struct {
+			int fd;
+			int64_t offset, length;
+			const char *path;
+		} file;
+		const char *uri;
+		struct {
+			struct rung_source *source;
+			int64_t size;
+		} pull;
+	};
+};
+
+/* A response with its parts behind it, so that one allocation makes it. */
+struct rung_response_store {
+	struct rung_response response;
+	struct rung_header_list headers;
+	struct rung_body body;
+	struct rung_response_store *next; /* made before this one, in the same request */
+	struct rung_field first_fields[RUNG_FIRST_FIELDS];
+};
+
+struct rung_hook {
+	struct rung_hook *next;
+	struct rung_env *env;
+	union {
+		rung_finish_fn finish;
+		rung_response_fn response;
+	};
+	void *data;
+};
+
+/* Long, so rung_request_begin() sets what must be set and leaves the rest as it was. */
+struct rung_request {
+	struct rung_arena arena;
+	const struct rung_site *site;
+	struct rung_env env; /* the root view */
+	struct rung_scope scope;
+	struct rung_header_list headers; /* the root's request fields */
+	struct rung_field first_fields[RUNG_FIRST_FIELDS];
+	struct rung_response_store store;      /* the root's response */
+	struct rung_response_store *responses; /* others, newest first */
+	struct rung_value *values;             /* newest first */
+	struct rung_hook *finish_hooks;
+	struct rung_hook *response_hooks;
+	const char *input;
+	size_t input_size;
+	const struct rung_field *length_field; /* Content-Length as sent, or NULL */
+	const struct sockaddr *(*find_peer)(struct rung_request *request); /* NULL: nobody is there */
+	const char *uri_header; /* what the innermost reproxy layer announced, or NULL */
+	unsigned dispatches;
+	bool logged; /* the failure below is in the log */
+	struct rung_failure failure;
+};
+
+/* What a stack that starts with this setup shares; the setup's own strings must outlive it. */
+struct rung_site rung_site_of(struct rung_app *app, const struct rung_setup *setup);
+
+/* Makes the request empty. `request->arena` must have been set up. */
+void rung_request_begin(struct rung_request *request, const struct rung_site *site);
+
+/* Appends a field that points at strings which outlive the request. Returns 0 or -ENOMEM. */
+static inline int rung_request_add_field(struct rung_request *request, const char *name, size_t name_size,
+	const char *value, size_t value_size)
+{
+	return rung_list_push(&request->headers, &request->arena,
+		(struct rung_field){ name, value, (uint32_t)name_size, (uint32_t)value_size });
+}
+
+/* A request that is refused before the chain sees it: the status, and the reason for the client. */
+struct rung_refusal {
+	int status; /* 0: it is not refused */
+	const char *reason;
+};
+
+/*
+ * Takes the request line and checks it together with the Host field (RFC 9112 section 3.2), so fields come first. The
+ * target is cut into its parts in place; it must outlive the request, as must method and protocol.
+ */
+struct rung_refusal rung_request_line(struct rung_request *request, const char *method, char *target,
+	size_t target_size, const char *protocol);
+
+/* The body, whole, with a NUL behind it; pointed at. */
+void rung_request_input(struct rung_request *request, const char *bytes, size_t size);
+
+/*
+ * Runs the chain and the response hooks. Afterwards the root response can be sent: its status is real, its body is
+ * not a URI, and it has none where the status forbids one.
+ */
+struct rung_response *rung_request_run(struct rung_request *request);
+
+/* Closes what is open, runs the finish hooks, destroys values. The memory stays until rung_arena_reset(). */
+void rung_request_finish(struct rung_request *request, const struct rung_finish *finish);
+
+/*
+ * How many bytes of body the head announces, -1 when that is not known. For HEAD, and an empty body, the app's own
+ * Content-Length counts; else the body does.
+ */
+int64_t rung_response_length(const struct rung_response *res, bool is_head);
+
+/* The failure as a line in the log, once. */
+void rung_log_failure(struct rung_env *env, int status);
+
+/* Prepares a response that lies in zeroed or used memory. */
+void rung_response_prepare(struct rung_response_store *store, struct rung_env *env);
+
+static inline struct rung_arena *rung_arena_of(const struct rung_env *env)
+{
+	return &env->request_->arena;
+}
+
+/* Sets a field of two literals, which need neither copy nor check; sizes without the NUL. */
+int rung_put_literal(
+	struct rung_response *res, const char *name, size_t name_size, const char *value, size_t value_size);
+#define RUNG_PUT_LITERAL(res, name, value) \
+	rung_put_literal(res, name, sizeof(name) - 1, value, sizeof(value) - 1)
+
+/* Records the first error of a setter; returns it. */
+int rung_response_stick(struct rung_response *res, int err);
+
+/* Reads from a body as the server and the client do. FILE bodies are read by offset. Same returns as
+ * rung_source.read. */
+ssize_t rung_body_read(struct rung_response *res, int64_t at, void *buffer, size_t max);
+
+/* True for a response that asks for a reproxy by body or field: layers leave it alone. */
+bool rung_asks_for_reproxy(const struct rung_response *res);
+
+/* A scope-sharing copy of a view with other parameters, for the router. NULL: out of memory. */
+struct rung_env *rung_env_copy(struct rung_env *env);

@@ -1,0 +1,21 @@
+/*
+ * rung.h: all of the framework. Rung is Rack for C: apps answer, layers wrap apps, a stack is one value.
+ * Layers each have a header of their own: <rung/reproxy.h>, <rung/files.h> ...
+ */
+#pragma once
+
+#include <rung/api.h>
+#include <rung/app.h>
+#include <rung/body.h>
+#include <rung/client.h>
+#include <rung/date.h>
+#include <rung/env.h>
+#include <rung/headers.h>
+#include <rung/main.h>
+#include <rung/mime.h>
+#include <rung/names.h>
+#include <rung/response.h>
+#include <rung/routes.h>
+#include <rung/server.h>
+#include <rung/setup.h>
+#include <rung/uri.h>

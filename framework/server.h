@@ -1,0 +1,59 @@
+/*
+ * server.h: a stack on a socket. The only part that knows libmicrohttpd.
+ *
+ * One event loop a core, each a thread with its own epoll; handlers run on them, so a handler must not wait. The
+ * library never touches signals: rung_main() does, and whoever embeds a server does it himself.
+ */
+#pragma once
+
+#include <rung/api.h>
+#include <rung/app.h>
+
+RUNG_BEGIN
+
+struct rung_server;
+
+/* What a client controls, each with its limit. Zero means the default. */
+struct rung_limits {
+	int64_t body;             /* bytes of a request's body; default 1 MiB; more: 413 */
+	size_t connection_memory; /* bytes a connection may use for heads and buffers; default 16 KiB, at least 4 KiB */
+	unsigned
+		connections; /* at a time, in all; default: the descriptors there are less 64, at most 16384 */
+	unsigned drain_seconds; /* how long a stop waits for what is in flight; default 10 */
+};
+
+/* Zero means the default. */
+struct rung_server_options {
+	size_t size;
+	struct rung_app *app;           /* positional in the macro; taken */
+	const char *bind;               /* a numeric address; default "127.0.0.1" */
+	unsigned port;                  /* 0 picks a free one */
+	unsigned loops;                 /* event loops; default one a core */
+	const struct rung_setup *setup; /* authorities and is_public are filled in when they are not given */
+	struct rung_limits limits;
+};
+
+/*
+ * Binds, starts the stack and serves. Returns NULL, with a message for rung_error(), when the address cannot be had,
+ * the stack does not start, or memory is out; the app is then dropped.
+ */
+RUNG_API RUNG_MUST_USE struct rung_server *rung_server_open(const struct rung_server_options *options);
+#define rung_server_new(...)                                  \
+	rung_server_open(&(const struct rung_server_options){ \
+		.size = sizeof(struct rung_server_options), __VA_ARGS__ })
+
+/* The port it listens on, and its address as a URL: "http://127.0.0.1:8080/". */
+RUNG_API unsigned rung_server_port(const struct rung_server *server);
+RUNG_API const char *rung_server_url(const struct rung_server *server);
+
+/* Serves one end of a connected stream socket, such as a socketpair's, as if it had been accepted. Takes the
+ * descriptor, also on failure. Returns 0 or a negative errno. Threads: any. */
+RUNG_API int rung_server_add(struct rung_server *server, int fd);
+
+/*
+ * Stops: no connection is accepted any more, idle ones are closed, answers in flight are finished up to the deadline
+ * and then cut; stops the stack and drops it. NULL does nothing. Returns how many requests were cut.
+ */
+RUNG_API unsigned rung_server_destroy(struct rung_server *server);
+
+RUNG_END

@@ -1,0 +1,47 @@
+/* text.h: private: comparisons of short texts, inline: on the way of every request a call costs more than the bytes. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* strcmp() == 0, for texts that mostly differ in their first byte. */
+static inline bool rung_same_text(const char *a, const char *b)
+{
+	for (; *a == *b; a++, b++)
+		if (!*a)
+			return true;
+	return false;
+}
+
+static inline char rung_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+/* The same `size` bytes without regard to the case of ASCII letters. */
+static inline bool rung_same_letters(const char *a, const char *b, size_t size)
+{
+	/* Mostly the spelling is the same too. */
+	for (uint32_t x, y; size >= sizeof x; a += sizeof x, b += sizeof x, size -= sizeof x) {
+		memcpy(&x, a, sizeof x);
+		memcpy(&y, b, sizeof y);
+		if (x != y)
+			break;
+	}
+	for (size_t i = 0; i < size; i++)
+		if (a[i] != b[i] && rung_lower(a[i]) != rung_lower(b[i]))
+			return false;
+	return true;
+}
+
+/* The length of a path segment: up to the next slash or the end. */
+static inline size_t rung_segment_size(const char *at)
+{
+	size_t size = 0;
+
+	while (at[size] && at[size] != '/')
+		size++;
+	return size;
+}

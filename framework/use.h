@@ -1,0 +1,11 @@
+/* use.h: private: an app of a plain function. A probe-free link calls the function itself, without a step between. */
+#pragma once
+
+#include <rung/app.h>
+
+struct rung_use {
+	struct rung_app app;
+	rung_call_fn call;
+	void *data;
+	void (*free_data)(void *);
+};
