@@ -1,0 +1,142 @@
+/*
+ * destination.c: understanding the URI that an app gave. It comes from a program, but programs put data into URIs, so
+ * nothing is believed: only http and https, only what RFC 3986 allows, no user and password.
+ */
+#include "reproxy_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { URI_MAX = 8192 };
+
+static int refuse(struct rung_env *env, const char *uri, const char *why)
+{
+	return rung_fail(env, -EHOSTUNREACH, "reproxy: the URI \"%.500s\" %s", uri, why);
+}
+
+static bool is_web(const struct rung_slice *scheme)
+{
+	char text[6];
+
+	if (scheme->size != 4 && scheme->size != 5)
+		return false;
+	for (size_t i = 0; i < scheme->size; i++)
+		text[i] = (char)(scheme->at[i] | 0x20);
+	return memcmp(text, "https", scheme->size) == 0;
+}
+
+/* Scheme and authority of this stack itself. */
+static const char *own_origin(const struct reproxy *reproxy, struct rung_env *env)
+{
+	const char *const *authorities = reproxy->authorities;
+
+	if (reproxy->base)
+		return reproxy->base;
+	return rung_printf(env, "http://%s", authorities && authorities[0] ? authorities[0] : "localhost");
+}
+
+/*
+ * Writes the absolute form of a reference, relative to the current view at this stack's own address. A view whose path
+ * or query is no valid URI, which a client may send, serves as base only for references that need neither.
+ * Returns the length or a negative errno.
+ */
+static ssize_t resolve(const struct reproxy *reproxy, struct rung_env *env, const struct rung_uri *reference,
+	char *buffer, size_t room)
+{
+	const char *origin = own_origin(reproxy, env);
+	const char *text = origin ? rung_printf(env, "%s%s%s%s%s", origin, env->script_name, env->path_info,
+					    *env->query ? "?" : "", env->query)
+				  : NULL;
+	struct rung_uri base;
+
+	if (!text)
+		return -ENOMEM;
+	if (rung_uri_parse(text, strlen(text), &base) < 0) {
+		bool needs_path = !reference->scheme.at && !reference->host.at &&
+				  (reference->path.size == 0 || *reference->path.at != '/');
+
+		if (needs_path || rung_uri_parse(origin, strlen(origin), &base) < 0)
+			return -EINVAL;
+	}
+	return rung_uri_resolve(&base, reference, buffer, room);
+}
+
+int reproxy_understand(const struct reproxy *reproxy, struct rung_env *env, const char *uri,
+	struct destination *ret_destination)
+{
+	struct rung_uri reference;
+	struct destination found;
+	char buffer[URI_MAX];
+
+	if (!*uri)
+		return refuse(env, uri, "is empty");
+	if (rung_uri_parse(uri, strlen(uri), &reference) < 0)
+		return refuse(env, uri,
+			"is not valid; percent-encode what it is made of, as rung_reply_uri() does");
+	if (reference.userinfo.at)
+		return refuse(env, uri, "has a user or password; leave them out");
+	found.is_relative = !reference.scheme.at && !reference.host.at;
+	reference.fragment = (struct rung_slice){ 0 };
+	ssize_t size = resolve(reproxy, env, &reference, buffer, sizeof buffer);
+	if (size == -ENOMEM)
+		return rung_fail(env, -ENOMEM, "reproxy: no memory for a URI");
+	if (size < 0)
+		return refuse(env, uri, size == -ENOSPC ? "is longer than 8191 bytes" : "cannot be resolved");
+	if (rung_uri_parse(buffer, (size_t)size, &found.uri) < 0 || !is_web(&found.uri.scheme))
+		return refuse(env, uri, "is neither http nor https");
+	if (found.uri.host.size == 0)
+		return refuse(env, uri, "has no host");
+	/* nginx sends its own location's path for a URI without one. */
+	if (found.uri.path.size == 0)
+		found.uri.path = (struct rung_slice){ "/", 1 };
+	/* The parts point into the buffer, so the text is written elsewhere; a slash and a NUL may join it. */
+	size_t room = (size_t)size + 2;
+	char *text = rung_alloc(env, room);
+	size = text ? rung_uri_format(&found.uri, text, room) : -ENOMEM;
+	found.text = text;
+	if (size < 0 || rung_uri_parse(text, (size_t)size, &found.uri) < 0)
+		return rung_fail(env, -ENOMEM, "reproxy: no memory for a URI");
+	*ret_destination = found;
+	return 0;
+}
+
+/* -- self ------------------------------------------------------------------------------------------------------------ */
+
+static bool same_host(const struct rung_slice *a, const struct rung_slice *b)
+{
+	if (a->size != b->size)
+		return false;
+	for (size_t i = 0; i < a->size; i++) {
+		char left = a->at[i], right = b->at[i];
+
+		left = left >= 'A' && left <= 'Z' ? (char)(left | 0x20) : left;
+		right = right >= 'A' && right <= 'Z' ? (char)(right | 0x20) : right;
+		if (left != right)
+			return false;
+	}
+	return true;
+}
+
+/* An authority without port means the default one. */
+static bool is_authority(const struct rung_uri *uri, const char *authority)
+{
+	struct rung_uri other = { .scheme = uri->scheme };
+
+	if (rung_uri_parse_authority(authority, strlen(authority), &other.host, &other.port) < 0)
+		return false;
+	return same_host(&uri->host, &other.host) && rung_uri_port(uri) == rung_uri_port(&other);
+}
+
+bool reproxy_is_self(const struct reproxy *reproxy, const struct destination *destination)
+{
+	const char *const *hosts =
+		reproxy->hosts ? (const char *const *)reproxy->hosts : reproxy->authorities;
+
+	if (destination->is_relative || reproxy->any_host_is_self)
+		return true;
+	for (; hosts && *hosts; hosts++)
+		if (is_authority(&destination->uri, *hosts))
+			return true;
+	return false;
+}

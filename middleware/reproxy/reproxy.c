@@ -1,0 +1,279 @@
+/* reproxy.c: the layer: its options, its start, and the choice between emission and redispatch. See reproxy.h. */
+#include "reproxy_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEFAULT_HOPS = 10, MOST_HOPS = 50 };
+
+const struct rung_key reproxy_frame_key = { .name = "reproxy.frame" };
+
+static const struct reproxy_rules *const rules_of[] = {
+	[RUNG_SERVER_AUTO] = NULL,
+	[RUNG_SERVER_SELF] = NULL,
+	[RUNG_SERVER_HEADER] = &reproxy_header_rules,
+	[RUNG_SERVER_NGINX] = &reproxy_nginx_rules,
+	[RUNG_SERVER_APACHE] = &reproxy_apache_rules,
+	[RUNG_SERVER_LIGHTTPD] = &reproxy_lighttpd_rules,
+	[RUNG_SERVER_PERLBAL] = &reproxy_perlbal_rules,
+	[RUNG_SERVER_H2O] = &reproxy_h2o_rules,
+};
+
+enum { SERVER_COUNT = sizeof rules_of / sizeof *rules_of };
+
+/* -- answering ---------------------------------------------------------------------------------------------------------- */
+
+static int emit(
+	const struct reproxy *reproxy, struct rung_env *env, struct rung_response *res, const char *uri)
+{
+	struct destination to;
+	int rc = reproxy_understand(reproxy, env, uri, &to);
+
+	if (rc < 0)
+		return rc;
+	rung_body_close(res);
+	for (const char *const *name = reproxy_entity_fields; *name; name++)
+		rung_header_remove(res, *name);
+	reproxy_scrub_response(reproxy, res);
+	rung_header_static(res, "X-Reproxied", "1");
+	return reproxy->rules->emit(reproxy, res, &to.uri, to.text);
+}
+
+/* Tells what is inside which field to use, and which names there are. The frame is what this layer resolves by: its
+ * own names and those outside it, but not those that a layer inside announces later. */
+static int announce(
+	const struct reproxy *reproxy, struct rung_env *env, const struct reproxy_frame **ret_frame)
+{
+	const struct reproxy_frame *outer = rung_env_get(env, &reproxy_frame_key);
+
+	rung_uri_header_set(env, reproxy->header);
+	*ret_frame = outer;
+	if (!reproxy->names)
+		return 0;
+	struct reproxy_frame *frame = rung_alloc(env, sizeof *frame);
+	if (!frame)
+		return -ENOMEM;
+	*frame = (struct reproxy_frame){ reproxy->names, outer };
+	*ret_frame = frame;
+	return rung_env_set(env, &reproxy_frame_key, frame);
+}
+
+static int reproxy_call(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	const struct reproxy *reproxy = (const struct reproxy *)self;
+	const struct reproxy_frame *frame = NULL;
+	int rc = reproxy_scrub_request(reproxy, env);
+
+	if (rc == 0)
+		rc = announce(reproxy, env, &frame);
+	if (rc < 0)
+		return rc;
+	rung_next(self, env, res);
+	const char *uri = reproxy_take_uri(reproxy, res);
+	if (uri && reproxy->rules)
+		return emit(reproxy, env, res, uri);
+	if (uri)
+		rc = reproxy_redispatch(reproxy, frame, env, res, uri);
+	reproxy_scrub_response(reproxy, res);
+	return rc;
+}
+
+/* -- life ------------------------------------------------------------------------------------------------------------------ */
+
+static int reproxy_start(struct rung_app *app, const struct rung_setup *setup)
+{
+	struct reproxy *reproxy = (struct reproxy *)app;
+
+	reproxy->server = reproxy->asked != RUNG_SERVER_AUTO  ? reproxy->asked
+			  : setup->server != RUNG_SERVER_AUTO ? setup->server
+							      : RUNG_SERVER_SELF;
+	reproxy->rules = rules_of[reproxy->server];
+	reproxy->authorities = setup->authorities;
+	if (reproxy->rules && setup->is_public)
+		rung_setup_log(setup, RUNG_LOG_WARNING,
+			"rung: reproxy emits for %s on a public address: whoever connects past that server sees internal "
+			"URIs; listen on loopback, or let only that server in",
+			rung_server_kind_name(reproxy->server));
+	return 0;
+}
+
+static int reproxy_children(struct rung_app *app, rung_visit_fn visit, void *data)
+{
+	struct reproxy *reproxy = (struct reproxy *)app;
+	int rc = 0;
+
+	if (reproxy->everything)
+		rc = visit(reproxy->everything, ".app", data);
+	if (rc == 0)
+		rc = rung_names_visit(reproxy->names, visit, data);
+	if (rc == 0 && reproxy->remote)
+		rc = visit(reproxy->remote, ".remote", data);
+	return rc;
+}
+
+static void reproxy_destroy(struct rung_app *app)
+{
+	struct reproxy *reproxy = (struct reproxy *)app;
+
+	rung_drop(reproxy->everything);
+	rung_names_destroy(reproxy->names);
+	rung_drop(reproxy->remote);
+	for (char **host = reproxy->hosts; host && *host; host++)
+		free(*host);
+	free(reproxy->hosts);
+	free(reproxy->base);
+	free(reproxy->header);
+	free(reproxy->location);
+}
+
+static void reproxy_describe(const struct rung_app *app, char *buffer, size_t room)
+{
+	const struct reproxy *reproxy = (const struct reproxy *)app;
+	enum rung_server_kind server = reproxy->server ? reproxy->server : reproxy->asked;
+
+	snprintf(buffer, room, "server=%s max_hops=%u", rung_server_kind_name(server), reproxy->max_hops);
+}
+
+static const struct rung_app_class reproxy_class = {
+	.size = sizeof(struct reproxy),
+	.name = "reproxy",
+	.flags = RUNG_LAYER,
+	.call = reproxy_call,
+	.start = reproxy_start,
+	.destroy = reproxy_destroy,
+	.children = reproxy_children,
+	.describe = reproxy_describe,
+};
+
+/* -- making ------------------------------------------------------------------------------------------------------------------ */
+
+static int check_base(const char *base)
+{
+	struct rung_uri uri;
+	bool ok = rung_uri_parse(base, strlen(base), &uri) == 0 && uri.scheme.at && uri.host.size &&
+		  !uri.userinfo.at && uri.path.size == 0 && !uri.query.at && !uri.fragment.at;
+
+	if (ok && (strncmp(base, "http://", 7) == 0 || strncmp(base, "https://", 8) == 0))
+		return 0;
+	return rung_refuse(
+		-EINVAL, "reproxy: .base \"%s\" is not scheme and authority; write http://host:port", base);
+}
+
+static int check_hosts(const char *const *hosts)
+{
+	struct rung_slice host, port;
+
+	for (; hosts && *hosts; hosts++)
+		if (rung_uri_parse_authority(*hosts, strlen(*hosts), &host, &port) < 0)
+			return rung_refuse(-EINVAL,
+				"reproxy: \"%s\" in .hosts is no authority; write host or host:port", *hosts);
+	return 0;
+}
+
+static int check_location(const char *location)
+{
+	if (*location != '/' && *location != '@')
+		return rung_refuse(-EINVAL,
+			"reproxy: .location \"%s\" is no location of nginx; start it with / or @", location);
+	for (const char *at = location; *at; at++)
+		if (*at <= ' ' || *at > '~')
+			return rung_refuse(
+				-EINVAL, "reproxy: .location has a blank or a byte beyond ASCII; encode it");
+	return 0;
+}
+
+static int check(const struct rung_reproxy_options *options)
+{
+	if ((unsigned)options->server >= SERVER_COUNT)
+		return rung_refuse(-EINVAL, "reproxy: .server %d is none; use one of RUNG_SERVER_...",
+			(int)options->server);
+	if (options->max_hops > MOST_HOPS)
+		return rung_refuse(
+			-EINVAL, "reproxy: .max_hops %u; at most %d", options->max_hops, MOST_HOPS);
+	if (options->header && !rung_is_token(options->header, strlen(options->header)))
+		return rung_refuse(-EINVAL,
+			"reproxy: .header \"%s\" is no field name; use one such as X-Reproxy-Url",
+			options->header);
+	if (options->base && check_base(options->base) < 0)
+		return -EINVAL;
+	if (options->location && check_location(options->location) < 0)
+		return -EINVAL;
+	return check_hosts(options->hosts);
+}
+
+static int copy_hosts(struct reproxy *reproxy, const char *const *hosts)
+{
+	size_t count = 0;
+
+	if (!hosts)
+		return 0;
+	while (hosts[count])
+		count++;
+	reproxy->hosts = calloc(count + 1, sizeof(char *));
+	if (!reproxy->hosts)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		if (!(reproxy->hosts[i] = strdup(hosts[i])))
+			return -ENOMEM;
+	return 0;
+}
+
+static int copy_options(struct reproxy *reproxy, const struct rung_reproxy_options *options)
+{
+	reproxy->asked = options->server;
+	reproxy->any_host_is_self = options->any_host_is_self;
+	reproxy->max_hops = options->max_hops ? options->max_hops : DEFAULT_HOPS;
+	reproxy->base = options->base ? strdup(options->base) : NULL;
+	reproxy->header = strdup(options->header ? options->header : "X-Reproxy-Url");
+	reproxy->location = strdup(options->location ? options->location : "/reproxy");
+	if ((options->base && !reproxy->base) || !reproxy->header || !reproxy->location ||
+		copy_hosts(reproxy, options->hosts) < 0)
+		return rung_refuse(-ENOMEM, "reproxy: out of memory");
+	return 0;
+}
+
+/* Takes the apps; what could not be taken is NULL afterwards. */
+static int take_parts(struct rung_reproxy_options *options)
+{
+	int rc = 0;
+
+	if (options->app && rung_take(options->app, "reproxy") < 0) {
+		options->app = NULL;
+		rc = -EINVAL;
+	}
+	if (options->remote && rung_take(options->remote, "reproxy") < 0) {
+		options->remote = NULL;
+		rc = -EINVAL;
+	}
+	return rc;
+}
+
+struct rung_app *rung_reproxy_new(const struct rung_reproxy_options *given)
+{
+	struct rung_reproxy_options options;
+
+	if (rung_options_copy("reproxy", &options, given, sizeof options) < 0)
+		return NULL;
+	int rc = take_parts(&options);
+	/* A part that is NULL because it was refused is not a part that was left out. */
+	if (rung_is_refused())
+		rc = -EINVAL;
+	if (rc == 0)
+		rc = check(&options);
+	struct reproxy *reproxy = rc == 0 ? rung_app_new(&reproxy_class) : NULL;
+	if (!reproxy) {
+		rung_drop(options.app);
+		rung_drop(options.remote);
+		rung_names_destroy(options.names);
+		return NULL;
+	}
+	reproxy->everything = options.app;
+	reproxy->remote = options.remote;
+	reproxy->names = options.names;
+	if (copy_options(reproxy, &options) == 0)
+		return &reproxy->app;
+	rung_app_destroy(&reproxy->app);
+	return NULL;
+}

@@ -1,0 +1,55 @@
+/*
+ * reproxy.h: an app answers with a URI; the web server in front fetches it, or this process does.
+ *
+ * The URI is the response's body (rung_reply_uri) or stands in the field that rung_uri_header(env) names; the body
+ * comes first if there are both. What happens to it is the same stack's business in every environment:
+ *
+ * - emission: the response keeps its status, gets an empty body, "X-Reproxied: 1" and the fields that the server in
+ *   front understands;
+ * - redispatch (RUNG_SERVER_SELF): the request is dispatched again, here, to the app that stands for the URI. Its
+ *   status and body are the answer, its fields win over the first response's. Again and again, up to .max_hops.
+ *
+ * Place: outside what answers with URIs; inside error_pages and access_log, which then see one response.
+ * Rack: Rack::Reproxy (the gem rack-reproxy).
+ */
+#pragma once
+
+#include <rung/api.h>
+#include <rung/app.h>
+#include <rung/env.h>
+#include <rung/names.h>
+
+RUNG_BEGIN
+
+/* Zero means the default. Strings and lists are copied; apps and names are taken, also on failure. */
+struct rung_reproxy_options {
+	size_t size;
+	enum rung_server_kind
+		server; /* default: --reproxy, else RUNG_REPROXY, else self; never overridden when given */
+
+	/* Where a URI goes when it is redispatched; the first that applies, and 502 when none does: */
+	struct rung_app *app; /* everything goes here (Rack::Reproxy's app:) */
+	struct rung_names
+		*names; /* authorities of apps of this process; those of reproxy layers outside count too */
+	const char *const
+		*hosts; /* authorities that are this stack itself, NULL-ended; default: the listening ones */
+	bool any_host_is_self; /* every other authority too, as with Rack::Reproxy; for tests of old apps */
+	struct rung_app
+		*remote; /* fetches what is elsewhere, under its own rules; gets no Cookie or Authorization */
+
+	const char *
+		base; /* scheme and authority that relative URIs get when they are emitted, "http://10.0.0.7:80";
+			       * default: the first listening address */
+	const char *header;   /* the field that may hold a URI; default X-Reproxy-Url */
+	const char *location; /* nginx: what X-Accel-Redirect says; default /reproxy */
+	unsigned max_hops;    /* default 10, at most 50; one more is 502 */
+};
+
+/* Returns NULL, with a message for rung_error(), for an unknown .server, a bad .base, .header, .location or .hosts,
+ * .max_hops above 50, or a failed part. */
+RUNG_API RUNG_MUST_USE struct rung_app *rung_reproxy_new(const struct rung_reproxy_options *options);
+#define rung_reproxy(...)                                      \
+	rung_reproxy_new(&(const struct rung_reproxy_options){ \
+		.size = sizeof(struct rung_reproxy_options), __VA_ARGS__ })
+
+RUNG_END

@@ -1,0 +1,84 @@
+/* reproxy_private.h: private: what the files of the reproxy layer share. */
+#pragma once
+
+#include <rung/body.h>
+#include <rung/reproxy.h>
+#include <rung/response.h>
+#include <rung/uri.h>
+
+struct reproxy;
+
+/* What one server in front wants. Each is in a file of its name. */
+struct reproxy_rules {
+	/* Adds the server's fields to a response whose body is empty by now and which has neither entity nor control
+	 * fields. Returns 0 or the error that stuck in res. */
+	int (*emit)(const struct reproxy *reproxy, struct rung_response *res, const struct rung_uri *uri,
+		const char *text);
+};
+
+extern const struct reproxy_rules reproxy_header_rules;
+extern const struct reproxy_rules reproxy_nginx_rules;
+extern const struct reproxy_rules reproxy_apache_rules;
+extern const struct reproxy_rules reproxy_lighttpd_rules;
+extern const struct reproxy_rules reproxy_perlbal_rules;
+extern const struct reproxy_rules reproxy_h2o_rules;
+
+struct reproxy {
+	struct rung_app app;
+	enum rung_server_kind asked;       /* .server */
+	enum rung_server_kind server;      /* since start: what is done */
+	const struct reproxy_rules *rules; /* since start: NULL for redispatch */
+	struct rung_app *everything;       /* .app */
+	struct rung_names *names;
+	struct rung_app *remote;
+	char **hosts;
+	bool any_host_is_self;
+	char *base;
+	char *header;
+	char *location;
+	unsigned max_hops;
+	const char *const *authorities; /* since start: where this process listens */
+};
+
+/* The names of this layer and of those outside it, as a value of the request. */
+struct reproxy_frame {
+	const struct rung_names *names;
+	const struct reproxy_frame *outer;
+};
+extern const struct rung_key reproxy_frame_key;
+
+/* -- control.c ------------------------------------------------------------------------------------------------- */
+
+/* Removes from the request what steers a server, in every spelling. Returns 0 or -ENOMEM. */
+int reproxy_scrub_request(const struct reproxy *reproxy, struct rung_env *env);
+
+/* Removes from the response what steers a server. */
+void reproxy_scrub_response(const struct reproxy *reproxy, struct rung_response *res);
+
+/* Fields that describe the body a response had; they must not describe another. NULL-ended. */
+extern const char *const reproxy_entity_fields[];
+
+/* -- destination.c ----------------------------------------------------------------------------------------------- */
+
+/* A URI that has been understood. */
+struct destination {
+	const char *text;    /* absolute, dot segments removed, without fragment, with a path; in the arena */
+	struct rung_uri uri; /* parts of text */
+	bool is_relative;    /* the app gave no authority */
+};
+
+/* Returns 0; -EHOSTUNREACH, recorded with its reason, for what is no http or https URI or is not safe; -ENOMEM. */
+int reproxy_understand(const struct reproxy *reproxy, struct rung_env *env, const char *uri,
+	struct destination *ret_destination);
+
+/* True when the destination is this stack itself. */
+bool reproxy_is_self(const struct reproxy *reproxy, const struct destination *destination);
+
+/* -- self.c -------------------------------------------------------------------------------------------------------- */
+
+/* Dispatches the request again for as long as responses ask for it. Returns 0 or what the link shall make of it. */
+int reproxy_redispatch(const struct reproxy *reproxy, const struct reproxy_frame *frame, struct rung_env *env,
+	struct rung_response *res, const char *uri);
+
+/* The URI a response asks for, taken out of it, or NULL. In the arena. */
+const char *reproxy_take_uri(const struct reproxy *reproxy, struct rung_response *res);
