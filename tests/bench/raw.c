@@ -1,0 +1,94 @@
+/*
+ * raw.c: the yardstick: libmicrohttpd with nothing on it. One epoll thread, default options, a response made and
+ * destroyed for each request. What the library costs is what it needs beyond this.
+ *
+ * Usage: raw PORT [CONNECTION_MEMORY_BYTES]
+ *
+ * Port 0 picks a free one. The connection memory is left at libmicrohttpd's default unless it is given: counted
+ * instructions are only comparable when both servers zero the same pool for each request.
+ */
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char greeting[] = "Hello, World!\n";
+
+static enum MHD_Result answer(void *cls, struct MHD_Connection *connection, const char *url,
+	const char *method, const char *version, const char *upload_data, size_t *upload_data_size,
+	void **con_cls)
+{
+	struct MHD_Response *response;
+	enum MHD_Result result;
+
+	(void)cls;
+	(void)url;
+	(void)method;
+	(void)version;
+	(void)upload_data;
+	(void)upload_data_size;
+	/* The first call has only the head. An answer there would close the connection. */
+	if (!*con_cls) {
+		*con_cls = connection;
+		return MHD_YES;
+	}
+	*con_cls = NULL;
+	response = MHD_create_response_from_buffer(
+		sizeof greeting - 1, (void *)(uintptr_t)greeting, MHD_RESPMEM_PERSISTENT);
+	if (!response)
+		return MHD_NO;
+	result = MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain");
+	if (result == MHD_YES)
+		result = MHD_queue_response(connection, MHD_HTTP_OK, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static struct MHD_Daemon *serve(unsigned long port, unsigned long connection_memory)
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	struct MHD_OptionItem options[] = {
+		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)connection_memory, NULL },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+
+	return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, (uint16_t)port, NULL, NULL, answer, NULL,
+		MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_ARRAY,
+		connection_memory ? options : options + 1, MHD_OPTION_END);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long port = argc > 1 ? strtoul(argv[1], NULL, 10) : 65536;
+	unsigned long connection_memory = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
+	sigset_t signals;
+	int signal_number;
+
+	if (port > 65535) {
+		fprintf(stderr, "usage: raw PORT [CONNECTION_MEMORY_BYTES]\n");
+		return 2;
+	}
+	/* Blocked before the thread is made, so that it inherits this and the end comes here. */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+
+	struct MHD_Daemon *daemon = serve(port, connection_memory);
+	if (!daemon) {
+		fprintf(stderr, "raw: cannot serve on port %lu\n", port);
+		return 1;
+	}
+	printf("listening on http://127.0.0.1:%u/\n",
+		(unsigned)MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
+	fflush(stdout);
+	sigwait(&signals, &signal_number);
+	MHD_stop_daemon(daemon);
+	return 0;
+}

@@ -1,0 +1,150 @@
+/* test_apps.c: the gallery's apps, each asked in-process what a person would ask it with curl. */
+#include "support.h"
+
+#include <stdlib.h>
+
+SUITE(apps);
+
+int hello_main(int argc, char **argv);
+int hops_main(int argc, char **argv);
+int private_files_main(int argc, char **argv);
+int self_main(int argc, char **argv);
+int two_apps_main(int argc, char **argv);
+
+/* demo:demo and demo:wrong */
+static const struct rung_field right[] = { { .name = "Authorization", .value = "Basic ZGVtbzpkZW1v" },
+	{ 0 } };
+static const struct rung_field wrong[] = { { .name = "Authorization", .value = "Basic ZGVtbzp3cm9uZw==" },
+	{ 0 } };
+
+static struct rung_client *client_of(
+	int (*main_function)(int, char **), const char *name, enum rung_server_kind server)
+{
+	const struct rung_setup setup = { .size = sizeof setup, .server = server, .quiet = true };
+
+	return test_client_with(rung_main_stack(main_function, name), &setup);
+}
+
+Test(apps, hello)
+{
+	struct rung_client *client = client_of(hello_main, "hello", RUNG_SERVER_AUTO);
+	const struct rung_reply *reply = rung_client_get(client, "/");
+
+	ASSERT_INT(reply->status, 200);
+	ASSERT_STR(reply->body, "Hello, World!\n");
+	ASSERT_HAS(rung_reply_header(reply, "Content-Type"), "text/plain");
+	ASSERT_INT(rung_client_get(client, "/other")->status, 404);
+	ASSERT_INT(rung_client_send(client, "POST", "/")->status, 405);
+	rung_client_destroy(client);
+}
+
+Test(apps, private_files_lists_and_guards)
+{
+	struct rung_client *client = client_of(private_files_main, "private_files", RUNG_SERVER_AUTO);
+	const struct rung_reply *reply = rung_client_get(client, "/");
+
+	ASSERT_INT(reply->status, 200);
+	ASSERT_HAS(reply->body, "<a href=\"d/readme.txt\">readme.txt</a>");
+	ASSERT_HAS(reply->body, "d/ladder.png");
+	ASSERT_HAS(reply->body, "d/big.bin");
+	reply = rung_client_get(client, "/d/readme.txt");
+	ASSERT_INT(reply->status, 401);
+	ASSERT_HAS(rung_reply_header(reply, "WWW-Authenticate"), "Basic realm=\"files\"");
+	ASSERT_INT(rung_client_send(client, "GET", "/d/readme.txt", .headers = wrong)->status, 401);
+	/* The files app answers to its name alone. */
+	ASSERT_INT(rung_client_get(client, "/readme.txt")->status, 404);
+	ASSERT_INT(rung_client_get(client, "http://files.internal/readme.txt")->status, 404);
+	rung_client_destroy(client);
+}
+
+Test(apps, private_files_arrive_by_reproxy)
+{
+	struct rung_client *client = client_of(private_files_main, "private_files", RUNG_SERVER_AUTO);
+	const struct rung_reply *reply = rung_client_send(client, "GET", "/d/readme.txt", .headers = right);
+
+	ASSERT_INT(reply->status, 200);
+	ASSERT_HAS(reply->body, "Nobody reads this file");
+	ASSERT_HAS(rung_reply_header(reply, "Content-Type"), "text/plain");
+	ASSERT_STR(rung_reply_header(reply, "Cache-Control"), "private");
+	cr_assert_not_null(rung_reply_header(reply, "ETag"));
+	reply = rung_client_send(client, "GET", "/d/ladder.png", .headers = right);
+	ASSERT_INT(reply->status, 200);
+	ASSERT_STR(rung_reply_header(reply, "Content-Type"), "image/png");
+	cr_assert(reply->size > 1000 && memcmp(reply->body, "\x89PNG", 4) == 0);
+	reply = rung_client_send(client, "GET", "/d/big.bin", .headers = right);
+	ASSERT_INT(reply->size, 12 * 1024 * 1024);
+	cr_assert(memcmp(reply->body + 16 * 1000, "000000000001000\n", 16) == 0);
+	reply = rung_client_send(client, "HEAD", "/d/big.bin", .headers = right);
+	ASSERT_INT(reply->size, 0);
+	ASSERT_STR(rung_reply_header(reply, "Content-Length"), "12582912");
+	reply = rung_client_send(client, "GET", "/d/none.txt", .headers = right);
+	ASSERT_INT(reply->status, 404);
+	ASSERT_HAS(rung_reply_header(reply, "Content-Type"), "text/plain");
+	ASSERT_INT(rung_client_send(client, "GET", "/d/..", .headers = right)->status, 500);
+	ASSERT_INT(rung_client_send(client, "GET", "/d/%2e%2e%2f%2e%2e%2fetc%2fpasswd", .headers = right)
+			   ->status,
+		404);
+	rung_client_destroy(client);
+}
+
+Test(apps, private_files_says_to_nginx_where_the_file_is)
+{
+	struct rung_client *client = client_of(private_files_main, "private_files", RUNG_SERVER_NGINX);
+	const struct rung_reply *reply = rung_client_send(client, "GET", "/d/a%20b", .headers = right);
+
+	ASSERT_INT(reply->status, 200);
+	ASSERT_INT(reply->size, 0);
+	ASSERT_STR(rung_reply_header(reply, "X-Accel-Redirect"), "/reproxy");
+	ASSERT_STR(rung_reply_header(reply, "X-Reproxy-Url"), "http://files.internal/a%20b");
+	ASSERT_INT(rung_client_get(client, "/d/readme.txt")->status, 401);
+	rung_client_destroy(client);
+}
+
+Test(apps, self_reaches_what_is_404_from_outside)
+{
+	struct rung_client *client = client_of(self_main, "self", RUNG_SERVER_AUTO);
+	const struct rung_field forged[] = { { .name = "Authorization", .value = "Basic ZGVtbzpkZW1v" },
+		{ .name = "X-Reproxied", .value = "1" }, { .name = "X_Reproxied", .value = "1" }, { 0 } };
+	const struct rung_reply *reply = rung_client_send(client, "GET", "/report/2026", .headers = right);
+
+	ASSERT_INT(reply->status, 200);
+	ASSERT_STR(reply->body, "Report of 2026, fetched from /internal/report/2026.\n");
+	ASSERT_INT(rung_client_get(client, "/report/2026")->status, 401);
+	ASSERT_INT(rung_client_get(client, "/internal/report/2026")->status, 404);
+	ASSERT_INT(rung_client_send(client, "GET", "/internal/report/2026", .headers = forged)->status, 404);
+	ASSERT_INT(rung_client_get(client, "/")->status, 200);
+	rung_client_destroy(client);
+}
+
+Test(apps, two_apps_by_name_with_queries_and_merged_headers)
+{
+	struct rung_client *client = client_of(two_apps_main, "two_apps", RUNG_SERVER_AUTO);
+	const struct rung_reply *reply = rung_client_get(client, "/hello/Ada%20L%26x");
+
+	ASSERT_STR(reply->body, "Hello from greeter.internal, asked for name=Ada%20L%26x\n");
+	ASSERT_STR(rung_reply_header(reply, "X-Front"), "front");
+	ASSERT_STR(rung_reply_header(reply, "X-Target"), "greeter");
+	ASSERT_STR(rung_reply_header(reply, "X-Both"), "target");
+	ASSERT_STR(rung_client_cookie(client, "front"), "1");
+	ASSERT_STR(rung_client_cookie(client, "target"), "1");
+	reply = rung_client_get(client, "/add/2/40");
+	ASSERT_STR(reply->body, "2 + 40 = 42\n");
+	ASSERT_STR(rung_reply_header(reply, "X-Target"), "calculator");
+	ASSERT_INT(rung_client_get(client, "/add/2/x")->status, 400);
+	ASSERT_HAS(rung_client_get(client, "/greeter/greet?name=direct")->body,
+		"Hello from localhost, asked for name=direct");
+	rung_client_destroy(client);
+}
+
+Test(apps, hops_up_to_the_limit)
+{
+	struct rung_client *client = client_of(hops_main, "hops", RUNG_SERVER_AUTO);
+
+	ASSERT_STR(rung_client_get(client, "/0")->body, "0 hops\n");
+	ASSERT_STR(rung_client_get(client, "/3")->body, "3 hops\n2\n1\n0\n");
+	ASSERT_INT(rung_client_get(client, "/10")->status, 200);
+	ASSERT_INT(rung_client_get(client, "/11")->status, 502);
+	ASSERT_HAS(test_log(), "more than 10 hops: 10 -> 9 -> 8");
+	ASSERT_INT(rung_client_get(client, "/x")->status, 404);
+	rung_client_destroy(client);
+}
