@@ -43,10 +43,19 @@ static void put_bytes(struct rung_response *res, const void *bytes, size_t size,
 	res->kind = RUNG_BODY_BYTES;
 }
 
+/* What rung_printf() gives when memory is out comes here unchecked. */
+static int refuse_null(struct rung_response *res, const char *what)
+{
+	rung_fail_at(res->env_, -EINVAL, NULL, 0, "the %s of the body is NULL; check what made it", what);
+	return rung_response_stick(res, -EINVAL);
+}
+
 int rung_body_bytes(struct rung_response *res, const void *bytes, size_t size)
 {
 	if (res->error)
 		return res->error;
+	if (!bytes && size)
+		return refuse_null(res, "bytes");
 	char *copy = rung_strndup(res->env_, bytes, size);
 	if (!copy)
 		return rung_response_stick(res, -ENOMEM);
@@ -58,12 +67,16 @@ int rung_body_static(struct rung_response *res, const void *bytes, size_t size)
 {
 	if (res->error)
 		return res->error;
+	if (!bytes && size)
+		return refuse_null(res, "bytes");
 	put_bytes(res, bytes, size, NULL);
 	return 0;
 }
 
 int rung_body_take(struct rung_response *res, void *bytes, size_t size, void (*free_bytes)(void *))
 {
+	if (!res->error && !bytes && size)
+		refuse_null(res, "bytes");
 	if (res->error) {
 		if (free_bytes)
 			free_bytes(bytes);
@@ -115,6 +128,10 @@ int rung_body_pull(struct rung_response *res, struct rung_source *source, int64_
 {
 	int rc = res->error;
 
+	if (source)
+		source->inner_ = NULL;
+	else if (rc == 0)
+		rc = refuse_null(res, "source");
 	if (rc == 0 && size < -1)
 		rc = rung_response_stick(res, -EINVAL);
 	if (rc < 0) {
@@ -216,15 +233,23 @@ struct held {
 	struct rung_response response;
 	struct rung_body body;
 	int64_t at;
+	bool is_over;
+	ssize_t ending; /* what it ended with: a body is not asked again, whatever the filter does */
 };
 
 static ssize_t held_read(struct rung_source *source, void *buffer, size_t max)
 {
 	struct held *held = (struct held *)source;
-	ssize_t n = rung_body_read(&held->response, held->at, buffer, max);
 
-	if (n > 0)
+	if (held->is_over)
+		return held->ending;
+	ssize_t n = rung_body_read(&held->response, held->at, buffer, max);
+	if (n > 0) {
 		held->at += n;
+	} else if (n != -EAGAIN) {
+		held->is_over = true;
+		held->ending = n;
+	}
 	return n;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* cookie-octet: no controls, blanks, quotes, commas, semicolons, backslashes, nothing beyond ASCII. */
 static bool is_cookie_value(const char *text)
@@ -28,6 +29,12 @@ static bool is_same_site(const char *text)
 	return strcmp(text, "Lax") == 0 || strcmp(text, "Strict") == 0 || strcmp(text, "None") == 0;
 }
 
+/* Browsers look at name prefixes without case. */
+static bool has_prefix(const char *name, const char *prefix)
+{
+	return strncasecmp(name, prefix, strlen(prefix)) == 0;
+}
+
 static const char *what_is_wrong(const struct rung_cookie *cookie)
 {
 	if (!cookie->name || !rung_is_token(cookie->name, strlen(cookie->name)))
@@ -40,7 +47,7 @@ static const char *what_is_wrong(const struct rung_cookie *cookie)
 		return "the domain is empty or has a semicolon";
 	if (cookie->same_site && !is_same_site(cookie->same_site))
 		return "same_site is none of Lax, Strict, None";
-	if (strncmp(cookie->name, "__Host-", 7) == 0 &&
+	if (has_prefix(cookie->name, "__Host-") &&
 		(cookie->domain || (cookie->path && strcmp(cookie->path, "/") != 0)))
 		return "a __Host- cookie has no domain and the path \"/\"";
 	return NULL;
@@ -50,21 +57,19 @@ static const char *what_is_wrong(const struct rung_cookie *cookie)
 static bool must_be_secure(const struct rung_cookie *cookie)
 {
 	return cookie->secure || (cookie->same_site && strcmp(cookie->same_site, "None") == 0) ||
-	       strncmp(cookie->name, "__Secure-", 9) == 0 || strncmp(cookie->name, "__Host-", 7) == 0;
+	       has_prefix(cookie->name, "__Secure-") || has_prefix(cookie->name, "__Host-");
 }
 
-int rung_cookie_set(struct rung_response *res, const struct rung_cookie *cookie)
+static int refuse_cookie(struct rung_response *res, const char *name, const char *wrong)
+{
+	rung_fail_at(res->env_, -EINVAL, NULL, 0, "cookie \"%s\": %s", name ? name : "", wrong);
+	return rung_response_stick(res, -EINVAL);
+}
+
+static int add_cookie(struct rung_response *res, const struct rung_cookie *cookie)
 {
 	char age[64] = "";
 
-	if (res->error)
-		return res->error;
-	const char *wrong = what_is_wrong(cookie);
-	if (wrong) {
-		rung_fail_at(res->env_, -EINVAL, NULL, 0, "cookie \"%s\": %s",
-			cookie->name ? cookie->name : "", wrong);
-		return rung_response_stick(res, -EINVAL);
-	}
 	if (cookie->max_age > 0)
 		snprintf(age, sizeof age, "; Max-Age=%lld", (long long)cookie->max_age);
 	else if (cookie->max_age < 0)
@@ -74,4 +79,16 @@ int rung_cookie_set(struct rung_response *res, const struct rung_cookie *cookie)
 		cookie->domain ? cookie->domain : "", age, must_be_secure(cookie) ? "; Secure" : "",
 		cookie->script_readable ? "" : "; HttpOnly", cookie->same_site ? cookie->same_site : "Lax");
 	return line ? rung_header_add(res, "Set-Cookie", line) : rung_response_stick(res, -ENOMEM);
+}
+
+int rung_cookie_set(struct rung_response *res, const struct rung_cookie *given)
+{
+	struct rung_cookie cookie;
+
+	if (res->error)
+		return res->error;
+	if (rung_options_copy("cookie", &cookie, given, sizeof cookie) < 0)
+		return refuse_cookie(res, NULL, rung_error());
+	const char *wrong = what_is_wrong(&cookie);
+	return wrong ? refuse_cookie(res, cookie.name, wrong) : add_cookie(res, &cookie);
 }

@@ -184,45 +184,81 @@ static int parse_weight(const char *text, size_t size)
 	return weight <= 1000 ? weight : -1;
 }
 
+/* The next ";" outside a quoted string, or the end. */
+static const char *parameter_end(const char *at, const char *end)
+{
+	bool quoted = false;
+
+	for (; at < end && (quoted || *at != ';'); at++) {
+		if (quoted && *at == '\\' && end - at > 1)
+			at++;
+		else if (*at == '"')
+			quoted = !quoted;
+	}
+	return at;
+}
+
 /* The weight among the parameters of a member ("text/html;level=1;q=0.5"), 1000 if none, -1 if it is bad. */
 static int member_weight(const char *at, size_t size)
 {
 	const char *end = at + size;
 
-	while (at < end) {
-		const char *semicolon = memchr(at, ';', (size_t)(end - at));
-		if (!semicolon)
-			break;
-		at = semicolon + 1;
+	for (at = parameter_end(at, end); at < end; at = parameter_end(at, end)) {
+		at++;
 		while (at < end && is_blank(*at))
 			at++;
 		if (end - at < 2 || rung_lower(at[0]) != 'q' || at[1] != '=')
 			continue;
-		at += 2;
-		size_t length = 0;
-		while (at + length < end && at[length] != ';' && !is_blank(at[length]))
-			length++;
-		return parse_weight(at, length);
+		const char *value = at + 2, *value_end = parameter_end(value, end);
+		while (value_end > value && is_blank(value_end[-1]))
+			value_end--;
+		return parse_weight(value, (size_t)(value_end - value));
 	}
 	return 1000;
 }
 
-/* How exactly a range names a type: 0 not at all, 1 for any, 2 for "text/" and any, 3 for the type itself. */
-static int range_fit(const char *range, size_t size, const char *type)
+/* True when a member has parameters other than its weight: it is then about less than the type itself. */
+static bool is_narrowed(const char *at, size_t size)
+{
+	const char *end = at + size;
+
+	for (at = parameter_end(at, end); at < end; at = parameter_end(at, end)) {
+		at++;
+		while (at < end && is_blank(*at))
+			at++;
+		if (end - at > 1 && rung_lower(at[0]) == 'q' && at[1] == '=')
+			return false; /* what follows the weight narrows nothing */
+		if (memchr(at, '=', (size_t)(parameter_end(at, end) - at)))
+			return true;
+	}
+	return false;
+}
+
+/* A range without its parameters is a type, a slash and a subtype. */
+static bool is_range(const char *range, size_t size)
+{
+	const char *slash = memchr(range, '/', size);
+
+	return slash && slash > range && slash + 1 < range + size;
+}
+
+/* How exactly a range names a type: 0 not at all, 1 for any, 2 for "text/" and any, 3 for the type with parameters, 4
+ * for the type itself. */
+static int range_fit(const char *range, size_t size, const char *type, bool narrowed)
 {
 	const char *slash = memchr(range, '/', size);
 	const char *type_slash = strchr(type, '/');
 
-	if (!slash || !type_slash)
-		return 0;
 	if (size == 3 && range[0] == '*' && range[2] == '*')
 		return 1;
 	size_t major = (size_t)(slash - range);
-	if (major != (size_t)(type_slash - type) || !rung_same_letters(range, type, major))
+	if (!type_slash || major != (size_t)(type_slash - type) || !rung_same_letters(range, type, major))
 		return 0;
 	if (size == major + 2 && slash[1] == '*')
 		return 2;
-	return size == strlen(type) && rung_same_letters(range, type, size) ? 3 : 0;
+	if (size != strlen(type) || !rung_same_letters(range, type, size))
+		return 0;
+	return narrowed ? 3 : 4;
 }
 
 unsigned rung_accept_quality(const char *accept, const char *media_type)
@@ -230,19 +266,22 @@ unsigned rung_accept_quality(const char *accept, const char *media_type)
 	const char *member;
 	size_t size;
 	int best_fit = 0, quality = 0;
+	bool says_something = false;
 
-	if (!accept || !*accept)
-		return 1000;
-	while (rung_list_next(&accept, &member, &size)) {
+	while (accept && rung_list_next(&accept, &member, &size)) {
 		size_t range = 0;
+		int weight = member_weight(member, size);
+
 		while (range < size && member[range] != ';' && !is_blank(member[range]))
 			range++;
-		int fit = range_fit(member, range, media_type);
-		int weight = member_weight(member, size);
-		if (fit && fit >= best_fit && weight >= 0) {
+		if (weight < 0 || !is_range(member, range))
+			continue;
+		says_something = true;
+		int fit = range_fit(member, range, media_type, is_narrowed(member, size));
+		if (fit && fit >= best_fit) {
 			best_fit = fit;
 			quality = weight;
 		}
 	}
-	return (unsigned)quality;
+	return says_something ? (unsigned)quality : 1000;
 }

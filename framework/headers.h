@@ -42,7 +42,8 @@ RUNG_API RUNG_PURE bool rung_list_has(const char *value, const char *member);
 
 /*
  * The weight, 0 to 1000, that an Accept value gives a media type such as "text/html": the most specific range that
- * matches decides, of several the last. NULL or empty accepts everything: 1000. What cannot be parsed is passed over.
+ * matches decides, of several the last; a range with parameters is less specific than the bare type. What cannot be
+ * parsed is passed over. NULL, or a value in which nothing can be parsed, accepts everything: 1000.
  */
 RUNG_API RUNG_PURE unsigned rung_accept_quality(const char *accept, const char *media_type);
 

@@ -10,6 +10,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What rung_printf() and rung_param() give when they have nothing comes here unchecked. */
+static int refuse_null(struct rung_response *res, const char *what)
+{
+	if (res->error)
+		return res->error;
+	rung_fail_at(res->env_, -EINVAL, NULL, 0, "the %s of a reply is NULL; check what made it", what);
+	return rung_response_stick(res, -EINVAL);
+}
+
 int rung_reply_empty(struct rung_response *res, int status)
 {
 	rung_body_close(res);
@@ -28,6 +37,8 @@ int rung_reply_bytes(
 
 int rung_reply_text(struct rung_response *res, int status, const char *text)
 {
+	if (!text)
+		return refuse_null(res, "text");
 	res->status = status;
 	RUNG_PUT_LITERAL(res, "Content-Type", "text/plain; charset=utf-8");
 	return rung_body_bytes(res, text, strlen(text));
@@ -35,6 +46,8 @@ int rung_reply_text(struct rung_response *res, int status, const char *text)
 
 int rung_reply_html(struct rung_response *res, int status, const char *html)
 {
+	if (!html)
+		return refuse_null(res, "HTML");
 	res->status = status;
 	RUNG_PUT_LITERAL(res, "Content-Type", "text/html; charset=utf-8");
 	return rung_body_bytes(res, html, strlen(html));
@@ -42,6 +55,8 @@ int rung_reply_html(struct rung_response *res, int status, const char *html)
 
 int rung_reply_json(struct rung_response *res, int status, const char *json)
 {
+	if (!json)
+		return refuse_null(res, "JSON");
 	res->status = status;
 	RUNG_PUT_LITERAL(res, "Content-Type", "application/json");
 	return rung_body_bytes(res, json, strlen(json));
@@ -86,6 +101,8 @@ int rung_reply_file(struct rung_response *res, int status, const char *content_t
 
 	if (res->error)
 		return res->error;
+	if (!path)
+		return refuse_null(res, "path");
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &info) < 0) {
 		int err = -errno;
@@ -114,6 +131,8 @@ int rung_reply_redirect(struct rung_response *res, int status, const char *locat
 
 	if (res->error)
 		return res->error;
+	if (!location)
+		return refuse_null(res, "location");
 	if (!known || rung_uri_parse(location, strlen(location), &uri) < 0) {
 		rung_fail_at(res->env_, -EINVAL, NULL, 0, "redirect %d to \"%s\": %s", status, location,
 			known ? "no URI; percent-encode it" : "use 301, 302, 303, 307 or 308");

@@ -133,6 +133,9 @@ int rung_reply_uri(struct rung_response *res, int status, const char *format, ..
 			at = convert(&out, at + 1, &arguments);
 	}
 	va_end(arguments);
+	/* An empty segment in front would make a host of the next one. */
+	if (!out.wrong && strncmp(text, "//", 2) == 0 && strncmp(format, "//", 2) != 0)
+		out.wrong = "an empty %s in front makes \"//\", behind which a host stands";
 	if (out.wrong) {
 		rung_fail_at(res->env_, -EINVAL, NULL, 0, "rung_reply_uri(\"%s\"): %s", format, out.wrong);
 		return rung_response_stick(res, -EINVAL);

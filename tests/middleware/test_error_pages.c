@@ -16,8 +16,15 @@ SUITE(error_pages);
 /* Answers with the status that the query names, and nothing else. */
 static int answer(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
+	int status = atoi(env->query);
+
 	(void)self;
-	return rung_reply_empty(res, atoi(env->query));
+	/* What RFC 9110 demands beside them. */
+	if (status == 401)
+		rung_header(res, "WWW-Authenticate", "Basic");
+	if (status == 405)
+		rung_header(res, "Allow", "GET");
+	return rung_reply_empty(res, status);
 }
 
 static struct rung_client *paged_with(struct rung_app *inside, bool development)

@@ -16,8 +16,10 @@ void test_check_leaks(void);
 /* The stack in a client that lints every link and whose log goes to test_log(). Fails the test when it is refused. */
 struct rung_client *test_client(struct rung_app *app);
 
-/* The same with a setup of one's own, whose log and probes are replaced. */
+/* The same with a setup of one's own, whose log is replaced, and whose probes are lint unless it has some;
+ * test_no_probes are none. */
 struct rung_client *test_client_with(struct rung_app *app, const struct rung_setup *setup);
+extern const struct rung_probe *const test_no_probes[];
 
 /* Every line logged so far, each with a newline; and forgets them. */
 const char *test_log(void);

@@ -204,7 +204,9 @@ static int lose_body(const struct rung_app *self, struct rung_env *env, struct r
 Test(body, whatever_happens_it_is_closed_once)
 {
 	static const char ways[] = "-bstfpecxhnru";
-	struct rung_client *client = test_client(rung_run(lose_body));
+	/* Lint would not let a 204 with a body come as far as to whoever takes the body away. */
+	struct rung_client *client = test_client_with(rung_run(lose_body),
+		&(const struct rung_setup){ .size = sizeof(struct rung_setup), .probes = test_no_probes });
 
 	for (const char *kind = "ptf"; *kind; kind++)
 		for (const char *way = ways; *way; way++) {
