@@ -12,7 +12,7 @@
 static _Thread_local char refusal[1024];
 static _Thread_local bool refusal_is_fresh; /* nobody has read it: the parts around the refused one keep it */
 
-static void keep_refusal(const char *format, va_list arguments)
+static RUNG_PRINTF(1, 0) void keep_refusal(const char *format, va_list arguments)
 {
 	if (vsnprintf(refusal, sizeof refusal, format, arguments) < 0)
 		refusal[0] = '\0';

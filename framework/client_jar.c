@@ -88,6 +88,9 @@ static time_t parse_date(const char *text)
 	return strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &parts) ? timegm(&parts) : 0;
 }
 
+/* Seconds; 400 days, as the successor of RFC 6265 has it. */
+enum { LONGEST_AGE = 400 * 24 * 60 * 60 };
+
 static void take_attributes(struct cookie *cookie, const char *at)
 {
 	bool has_max_age = false;
@@ -100,7 +103,7 @@ static void take_attributes(struct cookie *cookie, const char *at)
 		if (attribute_is(at, size, "Max-Age", &value)) {
 			long long age = strtoll(value, NULL, 10);
 
-			cookie->expires = age <= 0 ? 1 : time(NULL) + (time_t)age;
+			cookie->expires = age <= 0 ? 1 : time(NULL) + (age < LONGEST_AGE ? age : LONGEST_AGE);
 			has_max_age = true;
 		} else if (attribute_is(at, size, "Expires", &value) && !has_max_age) {
 			cookie->expires = parse_date(value);

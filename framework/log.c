@@ -42,7 +42,7 @@ static void to_standard_error(const char *line)
 		return; /* there is nowhere else to tell it */
 }
 
-static void write_line(
+static RUNG_PRINTF(3, 0) void write_line(
 	const struct rung_site *site, enum rung_log_level level, const char *format, va_list arguments)
 {
 	char text[LINE_MAX_], line[LINE_MAX_];

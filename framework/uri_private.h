@@ -54,3 +54,12 @@ void uri_put(struct uri_writer *out, const char *text, size_t size);
 
 /* Ends the text with a NUL. Returns its length; -ENOSPC, and an empty text if there is room for one, when it was full. */
 ssize_t uri_finish(struct uri_writer *out);
+
+/* Pieces of a URI, shared by writing one as it stands and writing one resolved. */
+void uri_put_slice(struct uri_writer *out, struct rung_slice part);
+void uri_put_before_path(struct uri_writer *out, const struct rung_uri *uri);
+void uri_put_marked(
+	struct uri_writer *out, char mark, struct rung_slice part); /* nothing for an absent part */
+
+/* 80 for http, 443 for https, else 0. */
+unsigned uri_default_port(const struct rung_uri *uri);

@@ -48,14 +48,15 @@ static inline ssize_t counted_read(struct rung_source *source, void *buffer, siz
 }
 
 /* The first letter of each source's text, in the order in which they were closed. */
-static char close_order[16];
+static char close_order[64];
 
 static inline void counted_close(struct rung_source *source)
 {
 	struct counted *counted = (struct counted *)source;
 
 	counted->closes++;
-	strncat(close_order, counted->text, 1);
+	if (strlen(close_order) + 1 < sizeof close_order)
+		strncat(close_order, counted->text, 1);
 }
 
 #define COUNTED(...)                                                                    \
