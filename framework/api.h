@@ -20,9 +20,11 @@
 #define RUNG_PRINTF(fmt, a) __attribute__((format(printf, fmt, a)))
 #define RUNG_MUST_USE       __attribute__((warn_unused_result))
 #define RUNG_PURE           __attribute__((pure))
+#define RUNG_UNLIKELY(x)    __builtin_expect(!!(x), 0)
 #else
 #define RUNG_API
 #define RUNG_PRINTF(fmt, a)
 #define RUNG_MUST_USE
 #define RUNG_PURE
+#define RUNG_UNLIKELY(x) (x)
 #endif

@@ -83,6 +83,7 @@ void *rung_app_new(const struct rung_app_class *class_)
 		rung_refuse(-ENOMEM, "%s: out of memory", class_->name);
 		return NULL;
 	}
+	record->call = class_->call;
 	record->name = class_->name;
 	atomic_init(&record->refs, 1);
 	app->class_ = class_;

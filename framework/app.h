@@ -18,13 +18,13 @@
 #pragma once
 
 #include <rung/api.h>
+#include <rung/response.h>
 #include <rung/setup.h>
 
 RUNG_BEGIN
 
 struct rung_app;
 struct rung_env;
-struct rung_response;
 
 /*
  * Answers a request. `res` is pristine on entry: an endpoint fills it; a layer calls rung_next() and then looks at
@@ -127,15 +127,29 @@ RUNG_API const char *rung_error(void);
 
 /* -- links ------------------------------------------------------------------------------------------------- */
 
-/*
- * Calls what is inside a layer. Afterwards there is always a response: when the app failed (a negative errno, or a
- * setter's error that stuck in res), its body is closed, its headers are gone, the failure is recorded and logged,
- * and the status tells of it: -ENOMEM 503, -ETIMEDOUT 504, -ELOOP and -EHOSTUNREACH 502, -E2BIG 413, others 500.
- */
-RUNG_API void rung_next(const struct rung_app *self, struct rung_env *env, struct rung_response *res);
+/* What a link does when the app failed; out of line, so that what always happens stays short. */
+RUNG_API void rung_contain_(
+	const struct rung_app *app, struct rung_env *env, struct rung_response *res, int result);
 
-/* The same for any app, such as a mount's: `env` is usually a rung_view() or rung_rewrite() of the caller's. */
-RUNG_API void rung_call(const struct rung_app *app, struct rung_env *env, struct rung_response *res);
+/*
+ * Calls an app, such as a mount's: `env` is usually a rung_view() or rung_rewrite() of the caller's. Afterwards there is
+ * always a response: when the app failed (a negative errno, or a setter's error that stuck in res), its body is closed,
+ * its headers are gone, the failure is recorded and logged, and the status tells of it: -ENOMEM 503, -ETIMEDOUT 504,
+ * -ELOOP and -EHOSTUNREACH 502, -E2BIG 413, others 500.
+ */
+static inline void rung_call(const struct rung_app *app, struct rung_env *env, struct rung_response *res)
+{
+	int result = app->call_(app, env, res);
+
+	if (RUNG_UNLIKELY((result | res->error) != 0 || (unsigned)(res->status - 100) > 899u))
+		rung_contain_(app, env, res, result);
+}
+
+/* The same for what is inside a layer. */
+static inline void rung_next(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	rung_call(self->next, env, res);
+}
 
 /* -- stacks ------------------------------------------------------------------------------------------------ */
 

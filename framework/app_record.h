@@ -11,8 +11,9 @@ enum { RUNG_MAX_PROBES = 4 };
 enum { RUNG_UNNAMED = 1 << 8 };
 
 struct rung_app_record {
-	const char *name; /* the class's, or one of the instance's own */
-	char *own_name;   /* what name points at, if it is the instance's */
+	rung_call_fn call; /* what links call while no probe is installed */
+	const char *name;  /* the class's, or one of the instance's own */
+	char *own_name;    /* what name points at, if it is the instance's */
 	atomic_uint refs;
 	unsigned given;   /* references taken by a stack, routes, names ...; never more than refs */
 	unsigned pending; /* of those, what the list that is being taken right now has */

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_HEAD = (sizeof(struct rung_block) + 15) & ~(size_t)15 };
-
 static size_t class_size(unsigned class_index)
 {
 	return (size_t)RUNG_ARENA_SMALLEST << class_index;
@@ -75,15 +73,10 @@ void rung_arena_init(struct rung_arena *arena, struct rung_arena_pool *pool)
 	*arena = (struct rung_arena){ .pool = pool };
 }
 
-/* One small block stays: nearly every request needs just that. */
-void rung_arena_reset(struct rung_arena *arena)
+void rung_arena_reset_blocks(struct rung_arena *arena)
 {
 	struct rung_block *kept = NULL;
 
-	if (arena->blocks && !arena->blocks->next && arena->blocks->size == RUNG_ARENA_SMALLEST) {
-		arena->at = (char *)arena->blocks + BLOCK_HEAD;
-		return;
-	}
 	while (arena->blocks) {
 		struct rung_block *block = arena->blocks;
 
@@ -98,7 +91,7 @@ void rung_arena_reset(struct rung_arena *arena)
 		return;
 	kept->next = NULL;
 	arena->blocks = kept;
-	arena->at = (char *)kept + BLOCK_HEAD;
+	arena->at = (char *)kept + RUNG_BLOCK_HEAD;
 	arena->end = (char *)kept + kept->size;
 }
 
@@ -116,7 +109,7 @@ void rung_arena_finish(struct rung_arena *arena)
 /* A large piece gets a block of its own behind the newest one, so that the room left in that is not lost. */
 void *rung_arena_grow(struct rung_arena *arena, size_t size)
 {
-	const size_t head = BLOCK_HEAD;
+	const size_t head = RUNG_BLOCK_HEAD;
 	size_t rounded = (size + 15) & ~(size_t)15;
 
 	if (rounded < size || rounded > SIZE_MAX - head)
@@ -136,16 +129,4 @@ void *rung_arena_grow(struct rung_arena *arena, size_t size)
 	arena->at = memory + rounded;
 	arena->end = (char *)block + block->size;
 	return memory;
-}
-
-char *rung_arena_copy(struct rung_arena *arena, const char *text, size_t size)
-{
-	char *copy = size < SIZE_MAX ? rung_arena_alloc(arena, size + 1) : NULL;
-
-	if (!copy)
-		return NULL;
-	if (size)
-		memcpy(copy, text, size);
-	copy[size] = '\0';
-	return copy;
 }

@@ -9,6 +9,8 @@
 
 #include <rung/api.h>
 
+#include <string.h>
+
 enum {
 	RUNG_ARENA_CLASSES = 5,        /* blocks of 8, 16, 32, 64 and 128 KiB */
 	RUNG_ARENA_SMALLEST = 8192,    /* the first class, bytes with the block's own head */
@@ -36,8 +38,21 @@ void rung_arena_pool_finish(struct rung_arena_pool *pool);
 /* No memory is taken before the first allocation. */
 void rung_arena_init(struct rung_arena *arena, struct rung_arena_pool *pool);
 
-/* Empties it, to be used again; keeps one block and gives the others back to the pool. */
-void rung_arena_reset(struct rung_arena *arena);
+enum { RUNG_BLOCK_HEAD = (sizeof(struct rung_block) + 15) & ~(size_t)15 };
+
+void rung_arena_reset_blocks(struct rung_arena *arena);
+
+/* Empties it, to be used again; keeps one small block, since nearly every request needs just that, and gives the others
+ * back to the pool. */
+static inline void rung_arena_reset(struct rung_arena *arena)
+{
+	struct rung_block *block = arena->blocks;
+
+	if (block && !block->next && block->size == RUNG_ARENA_SMALLEST)
+		arena->at = (char *)block + RUNG_BLOCK_HEAD;
+	else
+		rung_arena_reset_blocks(arena);
+}
 
 /* Gives every block back to the pool. */
 void rung_arena_finish(struct rung_arena *arena);
@@ -56,5 +71,15 @@ static inline void *rung_arena_alloc(struct rung_arena *arena, size_t size)
 	return memory;
 }
 
-/* Copies `size` bytes and adds a NUL. */
-char *rung_arena_copy(struct rung_arena *arena, const char *text, size_t size);
+/* Copies `size` bytes and adds a NUL. NULL: out of memory. */
+static inline char *rung_arena_copy(struct rung_arena *arena, const char *text, size_t size)
+{
+	char *copy = size < SIZE_MAX ? rung_arena_alloc(arena, size + 1) : NULL;
+
+	if (!copy)
+		return NULL;
+	if (size)
+		memcpy(copy, text, size);
+	copy[size] = '\0';
+	return copy;
+}

@@ -36,7 +36,7 @@ void rung_body_close(struct rung_response *res)
 
 static void put_bytes(struct rung_response *res, const void *bytes, size_t size, void (*free_bytes)(void *))
 {
-	rung_body_close(res);
+	rung_body_drop(res);
 	res->body_->bytes.at = bytes;
 	res->body_->bytes.size = size;
 	res->body_->bytes.free_bytes = free_bytes;
@@ -44,7 +44,7 @@ static void put_bytes(struct rung_response *res, const void *bytes, size_t size,
 }
 
 /* What rung_printf() gives when memory is out comes here unchecked. */
-static int refuse_null(struct rung_response *res, const char *what)
+static RUNG_COLD int refuse_null(struct rung_response *res, const char *what)
 {
 	rung_fail_at(res->env_, -EINVAL, NULL, 0, "the %s of the body is NULL; check what made it", what);
 	return rung_response_stick(res, -EINVAL);
@@ -56,7 +56,7 @@ int rung_body_bytes(struct rung_response *res, const void *bytes, size_t size)
 		return res->error;
 	if (!bytes && size)
 		return refuse_null(res, "bytes");
-	char *copy = rung_strndup(res->env_, bytes, size);
+	char *copy = rung_arena_copy(rung_arena_of(res->env_), bytes, size);
 	if (!copy)
 		return rung_response_stick(res, -ENOMEM);
 	put_bytes(res, copy, size, NULL);

@@ -61,7 +61,7 @@ struct rung_client *rung_client_open(const struct rung_client_options *given)
 		return NULL;
 	}
 	client->app = options.app;
-	rung_arena_init(&client->request.arena, &client->pool);
+	rung_request_init(&client->request, &client->pool);
 	if (start_stack(client, &options) == 0)
 		return client;
 	rung_drop(client->app);
@@ -163,14 +163,15 @@ static struct rung_refusal make_request(struct rung_client *client, const struct
 	struct rung_arena *arena = &client->request.arena;
 	const char *target = given->target ? given->target : "/";
 	const char *method = given->method ? given->method : "GET";
-	size_t size = strlen(target);
+	struct rung_raw_target raw;
 
 	rung_request_begin(&client->request, &client->site);
-	char *target_copy = rung_arena_copy(arena, target, size);
+	char *target_copy = rung_arena_copy(arena, target, strlen(target));
 	char *method_copy = rung_arena_copy(arena, method, strlen(method));
 	if (!target_copy || !method_copy || add_fields(client, given) < 0 || add_body(client, given) < 0)
 		return (struct rung_refusal){ 503, "out of memory" };
-	return rung_request_line(&client->request, method_copy, target_copy, size, "HTTP/1.1");
+	rung_target_scan(target_copy, &raw);
+	return rung_request_line(&client->request, method_copy, &raw, "HTTP/1.1");
 }
 
 /* -- the answer ---------------------------------------------------------------------------------------------------------- */
@@ -215,7 +216,7 @@ const struct rung_reply *rung_client_start(
 	struct rung_refusal refusal = make_request(client, &copy);
 	if (refusal.status)
 		return refused(client, refusal);
-	client->is_head = rung_same_text(client->request.env.method, "HEAD");
+	client->is_head = rung_is_head(&client->request);
 	client->sent = 0;
 	client->response = rung_request_run(&client->request);
 	note_cookies(client);

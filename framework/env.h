@@ -41,6 +41,7 @@ struct rung_env {
 	const struct rung_param *params_;
 	size_t input_at_;
 	bool owns_headers_;
+	bool is_plain_path_; /* path_info is known to have no "%" */
 	bool is_dispatch_;
 };
 

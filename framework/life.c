@@ -96,7 +96,7 @@ static void install_probes(struct rung_app *app, const struct rung_setup *setup)
 		count++;
 	}
 	app->record_->probes[count] = NULL;
-	app->call_ = count ? rung_probed_call : app->class_->call;
+	app->call_ = count ? rung_probed_call : app->record_->call;
 }
 
 static int start_app(struct rung_app *app, const struct rung_setup *setup)
@@ -122,7 +122,7 @@ static void stop_apps(struct rung_app **apps, size_t count)
 			continue;
 		if (app->class_->stop)
 			app->class_->stop(app);
-		app->call_ = app->class_->call;
+		app->call_ = app->record_->call;
 	}
 }
 

@@ -1,6 +1,6 @@
 /*
- * link.c: the call from one app to the next. The one place where a failure becomes a response, so that layers outside
- * it need no error path; and the one place where probes look on.
+ * link.c: what stands behind the call from one app to the next (rung_call, in app.h). The one place where a failure
+ * becomes a response, so that layers outside it need no error path; and the one place where probes look on.
  */
 #include "app_record.h"
 #include "request.h"
@@ -48,9 +48,7 @@ static int judge(struct rung_env *env, const struct rung_response *res, int resu
 	return rung_fail_at(env, -EPROTO, NULL, 0, "status %d; use 100 to 999", res->status);
 }
 
-/* Out of line: what happens only when something failed stays out of the way of what always happens. */
-static __attribute__((noinline, cold)) void contain(
-	const struct rung_app *app, struct rung_env *env, struct rung_response *res, int result)
+void rung_contain_(const struct rung_app *app, struct rung_env *env, struct rung_response *res, int result)
 {
 	struct rung_request *request = env->request_;
 	int err = judge(env, res, result);
@@ -66,23 +64,6 @@ static __attribute__((noinline, cold)) void contain(
 		request->logged = true;
 	else
 		rung_log_failure(env, status);
-}
-
-void rung_call(const struct rung_app *app, struct rung_env *env, struct rung_response *res)
-{
-	int result = app->call_(app, env, res);
-
-	if (__builtin_expect((result | res->error) != 0 || (unsigned)(res->status - 100) > 899u, 0))
-		contain(app, env, res, result);
-}
-
-void rung_next(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
-{
-	const struct rung_app *app = self->next;
-	int result = app->call_(app, env, res);
-
-	if (__builtin_expect((result | res->error) != 0 || (unsigned)(res->status - 100) > 899u, 0))
-		contain(app, env, res, result);
 }
 
 int rung_probed_call(const struct rung_app *app, struct rung_env *env, struct rung_response *res)

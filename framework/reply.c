@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* What rung_printf() and rung_param() give when they have nothing comes here unchecked. */
-static int refuse_null(struct rung_response *res, const char *what)
+static RUNG_COLD int refuse_null(struct rung_response *res, const char *what)
 {
 	if (res->error)
 		return res->error;

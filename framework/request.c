@@ -5,23 +5,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-void rung_request_begin(struct rung_request *request, const struct rung_site *site)
+void rung_request_init(struct rung_request *request, struct rung_arena_pool *pool)
 {
 	struct rung_env *env = &request->env;
 
+	rung_arena_init(&request->arena, pool);
 	*env = (struct rung_env){
-		.method = "GET",
 		.scheme = "http",
-		.host = "",
 		.script_name = "",
-		.path_info = "/",
-		.query = "",
-		.protocol = "HTTP/1.1",
 		.request_ = request,
 		.scope_ = &request->scope,
 		.headers_ = &request->headers,
 		.owns_headers_ = true,
 	};
+	rung_response_init(&request->store, env);
+}
+
+/* What nothing changes in the root view was set once; the rest here, field by field: a struct assigned whole is first
+ * zeroed whole, which costs more than all of this. */
+void rung_request_begin(struct rung_request *request, const struct rung_site *site)
+{
+	struct rung_env *env = &request->env;
+
+	env->method = rung_method_get;
+	env->host = env->query = "";
+	env->path_info = "/";
+	env->protocol = "HTTP/1.1";
+	env->content_length = 0;
+	env->headers_ = &request->headers;
+	env->params_ = NULL;
+	env->input_at_ = 0;
+	env->owns_headers_ = true;
+	env->is_plain_path_ = false;
 	request->site = site;
 	request->scope = (struct rung_scope){ 0 };
 	request->headers = (struct rung_header_list){ request->first_fields, 0, RUNG_FIRST_FIELDS };
@@ -35,7 +50,7 @@ void rung_request_begin(struct rung_request *request, const struct rung_site *si
 	request->dispatches = 0;
 	request->logged = false;
 	request->failure.err = 0;
-	rung_response_prepare(&request->store, env);
+	rung_response_prepare(&request->store);
 }
 
 /* -- the request line --------------------------------------------------------------------------------------------- */
@@ -46,19 +61,28 @@ static struct rung_refusal refuse(int status, const char *reason)
 }
 
 /* The Host that was found good last, by this thread: nearly every request of a client has the same one. */
-static _Thread_local char good_host[64];
+static _Thread_local struct {
+	char text[64];
+	size_t size;
+} good_host;
 
-static bool is_authority(const char *text, size_t size)
+static RUNG_COLD bool check_authority(const char *text, size_t size)
 {
 	struct rung_slice host, port;
 
-	if (size < sizeof good_host && memcmp(text, good_host, size + 1) == 0)
-		return true;
 	if (rung_uri_parse_authority(text, size, &host, &port) < 0)
 		return false;
-	if (size < sizeof good_host)
-		memcpy(good_host, text, size + 1);
+	if (size < sizeof good_host.text) {
+		memcpy(good_host.text, text, size);
+		good_host.size = size;
+	}
 	return true;
+}
+
+static inline bool is_authority(const char *text, size_t size)
+{
+	return (size == good_host.size && rung_same_bytes(text, good_host.text, size)) ||
+	       check_authority(text, size);
 }
 
 /* One walk for the fields that every request needs. RFC 9112 section 3.2: HTTP/1.1 has exactly one Host field, which may
@@ -71,13 +95,15 @@ static struct rung_refusal check_fields(
 
 	request->length_field = NULL;
 	for (uint32_t i = 0; i < list->count; i++) {
-		if (rung_name_is(&list->fields[i], "Content-Length", 14))
-			request->length_field = &list->fields[i];
-		if (!rung_name_is(&list->fields[i], "Host", 4))
-			continue;
-		if (host)
-			return refuse(400, "more than one Host field");
-		host = &list->fields[i];
+		const struct rung_field *field = &list->fields[i];
+
+		if (rung_name_is(field, "Host", 4)) {
+			if (host)
+				return refuse(400, "more than one Host field");
+			host = field;
+		} else if (rung_name_is(field, "Content-Length", 14)) {
+			request->length_field = field;
+		}
 	}
 	if (!host && strcmp(protocol, "HTTP/1.0") != 0)
 		return refuse(400, "no Host field");
@@ -89,60 +115,80 @@ static struct rung_refusal check_fields(
 
 /* Ends a part of the target with a NUL, over the delimiter behind it. A part that is no piece of the target, the "/"
  * of an absolute form without path, is a literal and has one. */
-static const char *cut(char *target, size_t size, struct rung_slice part)
+static const char *cut(const struct rung_raw_target *target, struct rung_slice part)
 {
-	uintptr_t offset = (uintptr_t)part.at - (uintptr_t)target;
+	uintptr_t offset = (uintptr_t)part.at - (uintptr_t)target->at;
 
 	if (!part.at)
 		return "";
-	if (offset <= size && part.size <= size - offset)
-		target[offset + part.size] = '\0';
+	if (offset <= target->size && part.size <= target->size - offset)
+		target->at[offset + part.size] = '\0';
 	return part.at;
 }
 
-static struct rung_refusal take_target(
-	struct rung_request *request, char *target, size_t size, const struct rung_request_target *parts)
+/* The forms that are not plain: absolute, authority, asterisk; and what is wrong. */
+static RUNG_COLD struct rung_refusal take_odd_target(
+	struct rung_request *request, const char *method, const struct rung_raw_target *target)
 {
 	struct rung_env *env = &request->env;
+	struct rung_request_target parts;
 
-	if (parts->form == RUNG_TARGET_AUTHORITY)
+	if (rung_target_parse(method, target->at, target->size, &parts) < 0)
+		return refuse(400, "the request target is not valid");
+	if (parts.form == RUNG_TARGET_AUTHORITY)
 		return refuse(501, "this server is no tunnel");
-	if (parts->form == RUNG_TARGET_ABSOLUTE) {
+	if (parts.form == RUNG_TARGET_ABSOLUTE) {
 		/* Its authority overrides Host (section 3.2.2); no byte behind it is free for a NUL, so it is copied. */
-		env->host = rung_arena_copy(&request->arena, parts->authority.at, parts->authority.size);
+		env->host = rung_arena_copy(&request->arena, parts.authority.at, parts.authority.size);
 		if (!env->host)
 			return refuse(503, "out of memory");
-		if (!is_authority(env->host, parts->authority.size))
+		if (!is_authority(env->host, parts.authority.size))
 			return refuse(400, "the request target has no valid host");
 	}
-	env->query = cut(target, size, parts->query);
-	env->path_info = cut(target, size, parts->path);
+	env->query = cut(target, parts.query);
+	env->path_info = cut(target, parts.path);
 	return refuse(0, NULL);
 }
 
-static bool is_method(const char *method)
+const char rung_method_get[] = "GET", rung_method_head[] = "HEAD";
+
+const char *rung_known_method(const char *method)
 {
-	/* Spares the most common one the walk. */
-	return rung_same_text(method, "GET") || rung_is_token(method, strlen(method));
+	static const char *const others[] = { rung_method_head, "POST", "PUT", "DELETE", "PATCH", "OPTIONS" };
+
+	if (method[0] == 'G' && method[1] == 'E' && method[2] == 'T' && !method[3])
+		return rung_method_get;
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (rung_same_text(method, others[i]))
+			return others[i];
+	return NULL;
 }
 
-struct rung_refusal rung_request_line(struct rung_request *request, const char *method, char *target,
-	size_t target_size, const char *protocol)
+struct rung_refusal rung_request_line(struct rung_request *request, const char *method,
+	const struct rung_raw_target *target, const char *protocol)
 {
-	struct rung_request_target parts;
+	struct rung_env *env = &request->env;
 	const struct rung_field *host = NULL;
 	struct rung_refusal refusal = check_fields(request, protocol, &host);
+	const char *known = rung_known_method(method);
 
-	request->env.method = method;
-	request->env.protocol = protocol;
-	request->env.host = host ? host->value : "";
+	env->method = known ? known : method;
+	env->protocol = protocol;
+	if (host)
+		env->host = host->value;
 	if (refusal.status)
 		return refusal;
-	if (!is_method(method))
+	if (!known && !rung_is_token(method, strlen(method)))
 		return refuse(400, "the method is no token");
-	if (rung_target_parse(method, target, target_size, &parts) < 0)
-		return refuse(400, "the request target is not valid");
-	return take_target(request, target, target_size, &parts);
+	if (!target->is_plain || (!known && strcmp(method, "CONNECT") == 0))
+		return take_odd_target(request, method, target);
+	if (target->path_size < target->size) {
+		target->at[target->path_size] = '\0';
+		env->query = target->at + target->path_size + 1;
+	}
+	env->path_info = target->at;
+	env->is_plain_path_ = !target->has_escape;
+	return refuse(0, NULL);
 }
 
 /* -- the chain ------------------------------------------------------------------------------------------------------ */
@@ -170,7 +216,7 @@ static bool is_unreproxied(const struct rung_request *request, const struct rung
 	       (!request->uri_header && rung_list_find(res->headers_, "X-Reproxy-Url", 13));
 }
 
-static void refuse_unreproxied(struct rung_request *request, struct rung_response *res)
+static RUNG_COLD void refuse_unreproxied(struct rung_request *request, struct rung_response *res)
 {
 	const char *uri = rung_body_get_uri(res);
 
@@ -181,7 +227,7 @@ static void refuse_unreproxied(struct rung_request *request, struct rung_respons
 }
 
 /* A hook's setter failed: the fields it meant are missing, so nothing of the response may go out. */
-static void refuse_hook(struct rung_request *request, struct rung_response *res)
+static RUNG_COLD void refuse_hook(struct rung_request *request, struct rung_response *res)
 {
 	int err = res->error;
 
@@ -197,7 +243,7 @@ static bool describes_body(const struct rung_field *field, const void *data)
 }
 
 /* RFC 9110 section 6.4.1: 1xx, 204 and 304 have no content; 205 is given none either (section 15.3.6). */
-static void strip_forbidden_body(struct rung_response *res)
+static RUNG_COLD void strip_forbidden_body(struct rung_response *res)
 {
 	if (res->status >= 200 && res->status != 204 && res->status != 205 && res->status != 304)
 		return;
@@ -240,9 +286,9 @@ int64_t rung_response_length(const struct rung_response *res, bool is_head)
 
 static void close_responses(struct rung_request *request)
 {
-	rung_body_close(&request->store.response);
+	rung_body_drop(&request->store.response);
 	for (struct rung_response_store *store = request->responses; store; store = store->next)
-		rung_body_close(&store->response);
+		rung_body_drop(&store->response);
 }
 
 void rung_request_finish(struct rung_request *request, const struct rung_finish *finish)

@@ -114,7 +114,10 @@ struct rung_request {
 /* What a stack that starts with this setup shares; the setup's own strings must outlive it. */
 struct rung_site rung_site_of(struct rung_app *app, const struct rung_setup *setup);
 
-/* Makes the request empty. `request->arena` must have been set up. */
+/* Once for memory that will hold one request after another: ties its parts together. */
+void rung_request_init(struct rung_request *request, struct rung_arena_pool *pool);
+
+/* Makes the request empty; rung_request_line() completes it. */
 void rung_request_begin(struct rung_request *request, const struct rung_site *site);
 
 /* Appends a field that points at strings which outlive the request. Returns 0 or -ENOMEM. */
@@ -131,12 +134,34 @@ struct rung_refusal {
 	const char *reason;
 };
 
+/* A request target as it came, looked over once. */
+struct rung_raw_target {
+	char *at;
+	size_t size;
+	size_t path_size; /* up to the first "?", or size */
+	bool is_plain;    /* of the origin form, and no byte in it that no target may hold */
+	bool has_escape;  /* there is a "%" */
+};
+
+void rung_target_scan(char *text, struct rung_raw_target *ret_target);
+
 /*
  * Takes the request line and checks it together with the Host field (RFC 9112 section 3.2), so fields come first. The
  * target is cut into its parts in place; it must outlive the request, as must method and protocol.
  */
-struct rung_refusal rung_request_line(struct rung_request *request, const char *method, char *target,
-	size_t target_size, const char *protocol);
+struct rung_refusal rung_request_line(struct rung_request *request, const char *method,
+	const struct rung_raw_target *target, const char *protocol);
+
+/* Methods that everybody knows are these strings, so that one comparison of pointers mostly tells them. */
+extern const char rung_method_get[], rung_method_head[];
+
+/* The one string of a method that everybody knows, or NULL. */
+const char *rung_known_method(const char *method);
+
+static inline bool rung_is_head(const struct rung_request *request)
+{
+	return request->env.method == rung_method_head;
+}
 
 /* The body, whole, with a NUL behind it; pointed at. */
 void rung_request_input(struct rung_request *request, const char *bytes, size_t size);
@@ -159,8 +184,33 @@ int64_t rung_response_length(const struct rung_response *res, bool is_head);
 /* The failure as a line in the log, once. */
 void rung_log_failure(struct rung_env *env, int status);
 
-/* Prepares a response that lies in zeroed or used memory. */
-void rung_response_prepare(struct rung_response_store *store, struct rung_env *env);
+/* Ties the parts of a response together, once for memory that is used again. */
+static inline void rung_response_init(struct rung_response_store *store, struct rung_env *env)
+{
+	store->response.env_ = env;
+	store->response.headers_ = &store->headers;
+	store->response.body_ = &store->body;
+}
+
+/* Makes it pristine, whatever was there. */
+static inline void rung_response_prepare(struct rung_response_store *store)
+{
+	struct rung_response *res = &store->response;
+
+	res->status = res->error = 0;
+	res->kind = RUNG_BODY_EMPTY;
+	res->pass = false;
+	store->headers = (struct rung_header_list){ store->first_fields, 0, RUNG_FIRST_FIELDS };
+}
+
+/* Closes, and spares the call where there is nothing to do for it, as is mostly so. */
+static inline void rung_body_drop(struct rung_response *res)
+{
+	if (res->kind == RUNG_BODY_BYTES && !res->body_->bytes.free_bytes)
+		res->kind = RUNG_BODY_EMPTY;
+	else if (res->kind != RUNG_BODY_EMPTY)
+		rung_body_close(res);
+}
 
 static inline struct rung_arena *rung_arena_of(const struct rung_env *env)
 {
@@ -168,8 +218,22 @@ static inline struct rung_arena *rung_arena_of(const struct rung_env *env)
 }
 
 /* Sets a field of two literals, which need neither copy nor check; sizes without the NUL. */
-int rung_put_literal(
+int rung_put_literal_beside(
 	struct rung_response *res, const char *name, size_t name_size, const char *value, size_t value_size);
+
+/* Mostly it is the first field. */
+static inline int rung_put_literal(
+	struct rung_response *res, const char *name, size_t name_size, const char *value, size_t value_size)
+{
+	struct rung_header_list *list = res->headers_;
+
+	if (res->error || list->count || !list->room)
+		return rung_put_literal_beside(res, name, name_size, value, value_size);
+	list->fields[0] = (struct rung_field){ name, value, (uint32_t)name_size, (uint32_t)value_size };
+	list->count = 1;
+	return 0;
+}
+
 #define RUNG_PUT_LITERAL(res, name, value) \
 	rung_put_literal(res, name, sizeof(name) - 1, value, sizeof(value) - 1)
 

@@ -6,13 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-void rung_response_prepare(struct rung_response_store *store, struct rung_env *env)
-{
-	store->response =
-		(struct rung_response){ .env_ = env, .headers_ = &store->headers, .body_ = &store->body };
-	store->headers = (struct rung_header_list){ store->first_fields, 0, RUNG_FIRST_FIELDS };
-}
-
 struct rung_response *rung_response_new(struct rung_env *env)
 {
 	struct rung_request *request = env->request_;
@@ -20,7 +13,8 @@ struct rung_response *rung_response_new(struct rung_env *env)
 
 	if (!store)
 		return NULL;
-	rung_response_prepare(store, env);
+	rung_response_init(store, env);
+	rung_response_prepare(store);
 	store->next = request->responses;
 	request->responses = store;
 	return &store->response;
@@ -35,7 +29,7 @@ int rung_response_stick(struct rung_response *res, int err)
 
 void rung_response_clear(struct rung_response *res)
 {
-	rung_body_close(res);
+	rung_body_drop(res);
 	res->headers_->count = 0;
 	res->status = 0;
 	res->error = 0;
@@ -65,7 +59,7 @@ static void move_fields(struct rung_response *to, struct rung_response *from)
 
 void rung_response_move(struct rung_response *to, struct rung_response *from)
 {
-	rung_body_close(to);
+	rung_body_drop(to);
 	to->status = from->status;
 	to->error = from->error;
 	to->kind = from->kind;
@@ -95,19 +89,31 @@ static int check_field(
 	return 0;
 }
 
-/* Puts a field in place of all of that name, at the place of the first. */
-static int put_field(struct rung_response *res, struct rung_field field)
+/* The place for a field that stands instead of all of that name: that of the first of them, or a new one. NULL, with the
+ * error stuck, when memory is out. */
+static inline struct rung_field *place_for(struct rung_response *res, const char *name, size_t size)
 {
 	struct rung_header_list *list = res->headers_;
-	struct rung_field *first = rung_list_find(list, field.name, field.name_size);
+	struct rung_field *first = rung_list_find(list, name, size);
 
 	if (first) {
-		*first = field;
-		rung_list_remove(list, field.name, field.name_size, (uint32_t)(first - list->fields) + 1);
-		return 0;
+		rung_list_remove(list, name, size, (uint32_t)(first - list->fields) + 1);
+		return first;
 	}
-	int rc = rung_list_push(list, rung_arena_of(res->env_), field);
-	return rc < 0 ? rung_response_stick(res, rc) : 0;
+	if (list->count == list->room && rung_list_grow(list, rung_arena_of(res->env_)) < 0) {
+		rung_response_stick(res, -ENOMEM);
+		return NULL;
+	}
+	return &list->fields[list->count++];
+}
+
+static int put_field(struct rung_response *res, const struct rung_field *field)
+{
+	struct rung_field *place = place_for(res, field->name, field->name_size);
+
+	if (place)
+		*place = *field;
+	return res->error;
 }
 
 /* Copies name and value into one piece of the arena. */
@@ -139,15 +145,20 @@ int rung_header(struct rung_response *res, const char *name, const char *value)
 	int rc = check_field(res, name, name_size, value, value_size);
 	if (rc == 0)
 		rc = copy_field(res, name, name_size, value, value_size, &field);
-	return rc < 0 ? rc : put_field(res, field);
+	return rc < 0 ? rc : put_field(res, &field);
 }
 
-int rung_put_literal(
+int rung_put_literal_beside(
 	struct rung_response *res, const char *name, size_t name_size, const char *value, size_t value_size)
 {
+	struct rung_field *place;
+
 	if (res->error)
 		return res->error;
-	return put_field(res, (struct rung_field){ name, value, (uint32_t)name_size, (uint32_t)value_size });
+	place = place_for(res, name, name_size);
+	if (place)
+		*place = (struct rung_field){ name, value, (uint32_t)name_size, (uint32_t)value_size };
+	return res->error;
 }
 
 int rung_header_static(struct rung_response *res, const char *name, const char *value)
@@ -156,9 +167,7 @@ int rung_header_static(struct rung_response *res, const char *name, const char *
 		return res->error;
 	size_t name_size = strlen(name), value_size = strlen(value);
 	int rc = check_field(res, name, name_size, value, value_size);
-	return rc < 0 ? rc
-		      : put_field(res, (struct rung_field){
-					       name, value, (uint32_t)name_size, (uint32_t)value_size });
+	return rc < 0 ? rc : rung_put_literal(res, name, name_size, value, value_size);
 }
 
 int rung_header_add(struct rung_response *res, const char *name, const char *value)

@@ -48,30 +48,33 @@ static int set_params(struct rung_env *env, const struct rung_match *match)
 	return 0;
 }
 
-static void run_route(const struct rung_match *match, struct rung_env *env, struct rung_response *res)
+static __attribute__((noinline)) void run_with_params(
+	const struct rung_match *match, struct rung_env *env, struct rung_response *res)
+{
+	struct rung_env *view = rung_env_copy(env);
+
+	if (!view || set_params(view, match) < 0)
+		rung_response_stick(res, -ENOMEM);
+	else
+		rung_call(match->route->inner, view, res);
+}
+
+void rung_match_run(const struct rung_match *match, struct rung_env *env, struct rung_response *res)
 {
 	const struct rung_route *route = match->route;
 
-	if (route->body_limit && env->content_length > route->body_limit) {
+	if (route->body_limit && env->content_length > route->body_limit)
 		rung_reply_empty(res, 413);
-		return;
-	}
-	if (match->capture_count) {
-		struct rung_env *view = rung_env_copy(env);
-
-		if (!view || set_params(view, match) < 0) {
-			rung_response_stick(res, -ENOMEM);
-			return;
-		}
-		env = view;
-	}
-	rung_call(route->inner, env, res);
+	else if (match->capture_count)
+		run_with_params(match, env, res);
+	else
+		rung_call(route->inner, env, res);
 }
 
 bool rung_match_answer(const struct rung_match *match, struct rung_env *env, struct rung_response *res)
 {
 	if (match->route)
-		run_route(match, env, res);
+		rung_match_run(match, env, res);
 	else if (match->allow_count)
 		reply_allow(match, env, res);
 	return match->route || match->allow_count;
@@ -111,7 +114,7 @@ static void route_destroy(struct rung_app *app)
 
 	rung_drop(route->inner);
 	rung_tree_destroy(route->tree);
-	free(route->method);
+	free(route->own_method);
 	free(route->pattern);
 	free(route->param_names);
 }
@@ -177,7 +180,11 @@ static int set_inner(struct rung_route *route, const struct rung_route_options *
 
 static int fill_route(struct rung_route *route, const struct rung_route_options *options)
 {
-	route->method = options->method ? strdup(options->method) : NULL;
+	if (options->method) {
+		route->method = rung_known_method(options->method);
+		if (!route->method)
+			route->method = route->own_method = strdup(options->method);
+	}
 	route->pattern = strdup(options->path);
 	route->param_names = strdup(options->path);
 	route->body_limit = options->body_limit;

@@ -9,7 +9,8 @@ enum { RUNG_MAX_PARAMS = 16 }; /* of one pattern */
 
 struct rung_route {
 	struct rung_app app; /* by itself: matches its own pattern */
-	char *method;        /* NULL: every one */
+	const char *method;  /* NULL: every one; rung_known_method()'s where there is one */
+	char *own_method;    /* what method points at, if it is the route's */
 	char *pattern;
 	struct rung_app *inner;              /* what answers: the route's .app, or one made of its .call */
 	bool is_function;                    /* inner was made of .call */
@@ -71,14 +72,25 @@ void rung_tree_find(
 /* Every method in the tree, for OPTIONS *. */
 void rung_tree_methods(const struct rung_tree *tree, struct rung_match *match);
 
+/* Calls the matched route with its params. */
+void rung_match_run(const struct rung_match *match, struct rung_env *env, struct rung_response *res);
+
 /* Calls the matched route with its params, or answers OPTIONS or 405; false when the path was not found at all. */
 bool rung_match_answer(const struct rung_match *match, struct rung_env *env, struct rung_response *res);
 
 /* False for a "%" without two hex digits and for %00. */
 bool rung_path_is_clean(const char *path);
 
+bool rung_segment_means(const char *raw, size_t raw_size, const char *literal, size_t literal_size);
+
 /* True when a raw segment means the same bytes as a literal one once its escapes are decoded. */
-bool rung_segment_is(const char *raw, size_t raw_size, const char *literal, size_t literal_size);
+static inline bool rung_segment_is(const char *raw, size_t raw_size, const char *literal, size_t literal_size)
+{
+	if (raw_size != literal_size)
+		return raw_size > literal_size && rung_segment_means(raw, raw_size, literal, literal_size);
+	/* The same bytes mean less if there is an escape among them: "%41" is "A". */
+	return rung_same_bytes(raw, literal, raw_size) && (raw_size < 3 || !memchr(raw, '%', raw_size));
+}
 
 /* 404 and "not mine". */
 int rung_reply_not_found(struct rung_response *res);

@@ -79,19 +79,11 @@ static bool try_mounts(const struct routes *routes, struct rung_env *env, struct
 	return false;
 }
 
-static int routes_call(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+/* What no route took: other methods of the path, mounts, the fallback. */
+static __attribute__((noinline)) int take_rest(const struct routes *routes, const struct rung_match *match,
+	struct rung_env *env, struct rung_response *res, bool clean)
 {
-	const struct routes *routes = (const struct routes *)self;
-	const char *path = *env->path_info ? env->path_info : "/";
-	struct rung_match match;
-	bool clean = rung_path_is_clean(path);
-
-	rung_match_clear(&match);
-	if (*path == '*')
-		rung_tree_methods(routes->tree, &match);
-	else if (routes->has_routes && clean)
-		rung_tree_find(routes->tree, env->method, path, &match);
-	if (rung_match_answer(&match, env, res) || try_mounts(routes, env, res))
+	if (rung_match_answer(match, env, res) || try_mounts(routes, env, res))
 		return 0;
 	if (routes->fallback)
 		rung_call(routes->fallback, env, res);
@@ -99,6 +91,24 @@ static int routes_call(const struct rung_app *self, struct rung_env *env, struct
 		return rung_reply_empty(res, 400);
 	else
 		return rung_reply_not_found(res);
+	return 0;
+}
+
+static int routes_call(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	const struct routes *routes = (const struct routes *)self;
+	const char *path = *env->path_info ? env->path_info : "/";
+	struct rung_match match;
+	bool clean = env->is_plain_path_ || rung_path_is_clean(path);
+
+	rung_match_clear(&match);
+	if (*path == '*')
+		rung_tree_methods(routes->tree, &match);
+	else if (routes->has_routes && clean)
+		rung_tree_find(routes->tree, env->method, path, &match);
+	if (!match.route)
+		return take_rest(routes, &match, env, res, clean);
+	rung_match_run(&match, env, res);
 	return 0;
 }
 

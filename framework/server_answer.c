@@ -26,7 +26,7 @@ static struct exchange *take_exchange(struct loop *loop)
 		exchange = malloc(sizeof *exchange);
 		if (!exchange)
 			return NULL;
-		rung_arena_init(&exchange->request.arena, &loop->pool);
+		rung_request_init(&exchange->request, &loop->pool);
 		exchange->loop = loop;
 	}
 	exchange->is_begun = exchange->is_run = exchange->is_head = false;
@@ -67,11 +67,10 @@ void *rung_answer_target(void *cls, const char *target, struct MHD_Connection *m
 	if (!exchange)
 		return NULL;
 	exchange->mhd = mhd;
-	exchange->target = (char *)(uintptr_t)target;
-	exchange->target_size = strlen(target);
-	char *query = memchr(exchange->target, '?', exchange->target_size);
-	exchange->query = query;
-	if (query) {
+	rung_target_scan((char *)(uintptr_t)target, &exchange->target);
+	if (exchange->target.path_size < exchange->target.size) {
+		char *query = exchange->target.at + exchange->target.path_size;
+
 		exchange->cut = query[1];
 		query[1] = '\0';
 	}
@@ -85,9 +84,9 @@ void *rung_answer_target(void *cls, const char *target, struct MHD_Connection *m
 /* libmicrohttpd has written a NUL over the "?" by now. */
 static void restore_target(struct exchange *exchange)
 {
-	if (exchange->query) {
-		exchange->query[0] = '?';
-		exchange->query[1] = exchange->cut;
+	if (exchange->target.path_size < exchange->target.size) {
+		exchange->target.at[exchange->target.path_size] = '?';
+		exchange->target.at[exchange->target.path_size + 1] = exchange->cut;
 	}
 }
 
@@ -95,7 +94,7 @@ static void restore_target(struct exchange *exchange)
 
 /* An answer to what the chain never sees. Queued at the first call, it also closes the connection, as it should:
  * what follows on it cannot be trusted, or is a body that nobody will read. */
-static enum MHD_Result refuse(struct MHD_Connection *mhd, int status, const char *reason)
+static RUNG_COLD enum MHD_Result refuse(struct MHD_Connection *mhd, int status, const char *reason)
 {
 	char text[128];
 	int size = snprintf(text, sizeof text, "%d %s\n", status, reason);
@@ -140,7 +139,8 @@ static int64_t announced_length(const struct exchange *exchange)
 	return field ? strtoll(field->value, NULL, 10) : 0;
 }
 
-static enum MHD_Result begin(
+/* Out of line, like run(): so that rung_answer(), called twice a request, saves no register that it does not need. */
+static __attribute__((noinline)) enum MHD_Result begin(
 	struct exchange *exchange, struct MHD_Connection *mhd, const char *method, const char *version)
 {
 	struct rung_request *request = &exchange->request;
@@ -152,8 +152,7 @@ static enum MHD_Result begin(
 	request->find_peer = find_peer;
 	if (MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, add_field, exchange) < 0)
 		return MHD_NO;
-	struct rung_refusal refusal =
-		rung_request_line(request, method, exchange->target, exchange->target_size, version);
+	struct rung_refusal refusal = rung_request_line(request, method, &exchange->target, version);
 	if (refusal.status)
 		return refuse(mhd, refusal.status, refusal.reason);
 	if (announced_length(exchange) > server->limits.body)
@@ -188,7 +187,8 @@ static int make_room(struct exchange *exchange, size_t more)
  * Past the limit the rest is read and thrown away, since libmicrohttpd lets no answer be queued before the end of a
  * body; but not without end: past eight times the limit the connection is closed.
  */
-static enum MHD_Result take_input(struct exchange *exchange, const char *bytes, size_t *size)
+static __attribute__((noinline)) enum MHD_Result take_input(
+	struct exchange *exchange, const char *bytes, size_t *size)
 {
 	size_t limit = (size_t)exchange->loop->server->limits.body;
 
@@ -202,6 +202,14 @@ static enum MHD_Result take_input(struct exchange *exchange, const char *bytes, 
 	exchange->input_size += *size;
 	*size = 0;
 	return MHD_YES;
+}
+
+static RUNG_COLD enum MHD_Result refuse_input(struct exchange *exchange, struct MHD_Connection *mhd)
+{
+	exchange->is_broken = false;
+	if (exchange->input_size > (size_t)exchange->loop->server->limits.body)
+		return refuse(mhd, 413, "the request body is larger than this server takes");
+	return refuse(mhd, 503, "out of memory");
 }
 
 /* -- bodies of answers ------------------------------------------------------------------------------------------------------------ */
@@ -299,6 +307,10 @@ static struct MHD_Response *from_bytes(const void *bytes, size_t size)
 static struct MHD_Response *make_response(struct exchange *exchange, struct rung_response *res, int *ret_err)
 {
 	*ret_err = -ENOMEM;
+	if (res->kind == RUNG_BODY_BYTES && !exchange->is_head) {
+		exchange->length = (int64_t)res->body_->bytes.size;
+		return from_bytes(res->body_->bytes.at, res->body_->bytes.size);
+	}
 	exchange->length = rung_response_length(res, exchange->is_head);
 	/* For HEAD only the length matters: nothing is read. */
 	if (exchange->is_head && exchange->length != 0)
@@ -326,41 +338,46 @@ static bool is_own_field(const struct rung_field *field)
 	       rung_name_is(field, "Date", 4);
 }
 
-/* Returns false when memory is out. libmicrohttpd takes no empty value; one blank means the same. */
-static bool add_fields(
+/* libmicrohttpd builds the head in what the request left of the connection's memory, and closes without an answer when
+ * it does not fit. */
+static bool head_fits(const struct exchange *exchange, size_t size)
+{
+	size_t limit = exchange->loop->server->limits.connection_memory;
+	size_t request =
+		MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
+
+	request += exchange->request.headers.count * (size_t)64;
+	return size + request < limit;
+}
+
+enum {
+	SURELY_FITS = 1024, /* bytes of head */
+	FIELD_EXTRA = 4,    /* ": " and the line's end */
+	STATUS_LINE = 256,  /* with the fields that libmicrohttpd adds */
+};
+
+/* Returns 0; -ENOMEM; -EMSGSIZE for a head that does not fit. libmicrohttpd takes no empty value; one blank means the
+ * same. */
+static int add_fields(
 	struct exchange *exchange, struct MHD_Response *response, const struct rung_response *res)
 {
 	const struct rung_header_list *list = res->headers_;
+	size_t size = STATUS_LINE;
 
 	for (uint32_t i = 0; i < list->count; i++) {
 		const struct rung_field *field = &list->fields[i];
 
+		size += (size_t)field->name_size + field->value_size + FIELD_EXTRA;
 		if (is_own_field(field))
 			continue;
 		if (MHD_add_response_header(response, field->name, field->value_size ? field->value : " ") !=
 			MHD_YES)
-			return false;
+			return -ENOMEM;
 	}
-	if (exchange->loop->is_draining)
-		return MHD_add_response_header(response, "Connection", "close") == MHD_YES;
-	return true;
-}
-
-/* libmicrohttpd builds the head in what the request left of the connection's memory, and closes without an answer when
- * it does not fit. */
-static bool head_fits(const struct exchange *exchange, const struct rung_response *res)
-{
-	const struct rung_header_list *list = res->headers_;
-	size_t size = 256, limit = exchange->loop->server->limits.connection_memory;
-
-	for (uint32_t i = 0; i < list->count; i++)
-		size += (size_t)list->fields[i].name_size + list->fields[i].value_size + 4;
-	if (size < 1024)
-		return true;
-	size_t request =
-		MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
-	request += exchange->request.headers.count * (size_t)64;
-	return size + request < limit;
+	if (exchange->loop->is_draining &&
+		MHD_add_response_header(response, "Connection", "close") != MHD_YES)
+		return -ENOMEM;
+	return size < SURELY_FITS || head_fits(exchange, size) ? 0 : -EMSGSIZE;
 }
 
 /* What is sent when the answer cannot be: nothing of it has gone out yet. */
@@ -380,16 +397,15 @@ static struct MHD_Response *fall_back(struct exchange *exchange, struct rung_res
 static enum MHD_Result send_response(
 	struct exchange *exchange, struct MHD_Connection *mhd, struct rung_response *res)
 {
-	int err = -EMSGSIZE;
-	struct MHD_Response *response = NULL;
+	int err = 0;
 
 	exchange->status = res->status;
-	if (head_fits(exchange, res))
-		response = make_response(exchange, res, &err);
-	if (response && !add_fields(exchange, response, res)) {
+	struct MHD_Response *response = make_response(exchange, res, &err);
+	if (response)
+		err = add_fields(exchange, response, res);
+	if (response && err < 0) {
 		MHD_destroy_response(response);
 		response = NULL;
-		err = -ENOMEM;
 	}
 	if (!response)
 		response = fall_back(exchange, res, err);
@@ -400,7 +416,7 @@ static enum MHD_Result send_response(
 	return queued;
 }
 
-static enum MHD_Result run(struct exchange *exchange, struct MHD_Connection *mhd)
+static __attribute__((noinline)) enum MHD_Result run(struct exchange *exchange, struct MHD_Connection *mhd)
 {
 	struct rung_request *request = &exchange->request;
 
@@ -409,7 +425,7 @@ static enum MHD_Result run(struct exchange *exchange, struct MHD_Connection *mhd
 		rung_request_input(request, exchange->input, exchange->input_size);
 	}
 	exchange->is_run = true;
-	exchange->is_head = rung_same_text(request->env.method, "HEAD");
+	exchange->is_head = rung_is_head(request);
 	exchange->response = rung_request_run(request);
 	return send_response(exchange, mhd, exchange->response);
 }
@@ -429,12 +445,8 @@ enum MHD_Result rung_answer(void *cls, struct MHD_Connection *mhd, const char *u
 		return begin(exchange, mhd, method, version);
 	if (*upload_size)
 		return take_input(exchange, upload, upload_size);
-	if (exchange->is_broken) {
-		exchange->is_broken = false;
-		if (exchange->input_size > (size_t)exchange->loop->server->limits.body)
-			return refuse(mhd, 413, "the request body is larger than this server takes");
-		return refuse(mhd, 503, "out of memory");
-	}
+	if (exchange->is_broken)
+		return refuse_input(exchange, mhd);
 	return run(exchange, mhd);
 }
 
@@ -466,8 +478,10 @@ void rung_answer_done(
 		return;
 	*context = NULL;
 	if (exchange->is_run) {
-		struct rung_finish finish = how_it_ended(exchange, why);
+		struct rung_finish finish;
 
+		if (exchange->request.finish_hooks)
+			finish = how_it_ended(exchange, why);
 		rung_request_finish(&exchange->request, &finish);
 	}
 	if (exchange->connection) {

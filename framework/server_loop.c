@@ -118,8 +118,6 @@ static void read_pipe(struct loop *loop)
 	int numbers[64];
 	ssize_t size;
 
-	if (!atomic_load_explicit(&loop->has_mail, memory_order_relaxed))
-		return;
 	/* Cleared before the reading, so that what is written meanwhile is not lost. */
 	atomic_store(&loop->has_mail, false);
 	while ((size = read(loop->pipe[0], numbers, sizeof numbers)) > 0)
@@ -179,7 +177,8 @@ static void *turn(void *argument)
 		int32_t wait = loop->waiting ? RUNG_RETRY_MS : loop->is_draining ? 50 : -1;
 
 		MHD_run_wait(loop->daemon, wait);
-		read_pipe(loop);
+		if (atomic_load_explicit(&loop->has_mail, memory_order_relaxed))
+			read_pipe(loop);
 		if (loop->waiting)
 			retry_waiting(loop);
 		if (!atomic_load_explicit(&server->is_stopping, memory_order_acquire))

@@ -34,11 +34,9 @@ struct exchange {
 	struct loop *loop;
 	struct connection *connection; /* NULL when there was no memory for one */
 	struct MHD_Connection *mhd;
-	struct exchange *next; /* free ones, or those that wait for their body */
-	char *target;          /* inside libmicrohttpd's buffer */
-	size_t target_size;
-	char *query; /* its "?", or NULL */
-	char cut;    /* the byte that was overwritten behind that */
+	struct exchange *next;         /* free ones, or those that wait for their body */
+	struct rung_raw_target target; /* inside libmicrohttpd's buffer */
+	char cut;                      /* the byte that was overwritten behind its "?" */
 	bool is_begun, is_run, is_head;
 	bool is_waiting; /* suspended, in its loop's list */
 	bool is_broken;  /* its body, of request or answer, went wrong */

@@ -1,5 +1,5 @@
 /* target.c: request targets, RFC 9112 section 3.2. On the way of every request, so one walk over the bytes. */
-#include "text.h"
+#include "request.h"
 #include "uri_private.h"
 
 #include <errno.h>
@@ -83,6 +83,26 @@ static bool split(const char *method, const char *text, const char *end, struct 
 		return rung_same_text(method, "OPTIONS");
 	}
 	return split_absolute(text, end, target) && is_web(&target->scheme);
+}
+
+void rung_target_scan(char *text, struct rung_raw_target *ret_target)
+{
+	size_t path_size = 0, i = 0;
+	bool is_plain = *text == '/', has_escape = false;
+
+	for (; text[i]; i++) {
+		if (!uri_is(text[i], URI_TARGET))
+			is_plain = false;
+		has_escape |= text[i] == '%';
+		if (text[i] == '?' && !path_size)
+			path_size = i;
+	}
+	ret_target->at = text;
+	ret_target->size = i;
+	/* A "?" at the very start is of no form that has a query. */
+	ret_target->path_size = path_size ? path_size : i;
+	ret_target->is_plain = is_plain;
+	ret_target->has_escape = has_escape;
 }
 
 int rung_target_parse(

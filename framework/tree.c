@@ -148,7 +148,7 @@ bool rung_path_is_clean(const char *path)
 	return true;
 }
 
-bool rung_segment_is(const char *raw, size_t raw_size, const char *literal, size_t literal_size)
+bool rung_segment_means(const char *raw, size_t raw_size, const char *literal, size_t literal_size)
 {
 	size_t i = 0, j = 0;
 
@@ -182,8 +182,8 @@ static void allow_all(struct rung_match *match, const struct place *list)
 		if (!list->route->method)
 			continue;
 		allow(match, list->route->method);
-		if (strcmp(list->route->method, "GET") == 0)
-			allow(match, "HEAD");
+		if (list->route->method == rung_method_get)
+			allow(match, rung_method_head);
 	}
 }
 
@@ -197,9 +197,9 @@ static const struct rung_route *pick(const struct place *list, const char *metho
 
 		if (!takes)
 			any = list->route;
-		else if (rung_same_text(takes, method))
+		else if (takes == method || rung_same_text(takes, method))
 			return list->route;
-		else if (rung_same_text(takes, "GET") && rung_same_text(method, "HEAD"))
+		else if (takes == rung_method_get && rung_same_text(method, rung_method_head))
 			get = list->route;
 	}
 	return get ? get : any;
@@ -225,6 +225,16 @@ static bool try_rest(
 	return true;
 }
 
+/* The node below for a literal segment: one at most, since no two mean the same. */
+static inline const struct node *find_literal(const struct node *node, const char *segment, size_t size)
+{
+	const struct node *literal = node->literals;
+
+	while (literal && !rung_segment_is(segment, size, literal->segment, literal->size))
+		literal = literal->next;
+	return literal;
+}
+
 /* `at` is at a slash or at the end. Depth is bounded by the patterns, not by the path. */
 static bool search(const struct node *node, const char *method, const char *at, struct rung_match *match)
 {
@@ -232,10 +242,9 @@ static bool search(const struct node *node, const char *method, const char *at, 
 		return try_list(node->here, method, match);
 	const char *segment = at + 1;
 	size_t size = rung_segment_size(segment);
-	for (const struct node *literal = node->literals; literal; literal = literal->next)
-		if (rung_segment_is(segment, size, literal->segment, literal->size) &&
-			search(literal, method, segment + size, match))
-			return true;
+	const struct node *literal = find_literal(node, segment, size);
+	if (literal && search(literal, method, segment + size, match))
+		return true;
 	if (node->param && size) {
 		unsigned captures = match->capture_count;
 
@@ -250,7 +259,21 @@ static bool search(const struct node *node, const char *method, const char *at, 
 void rung_tree_find(
 	const struct rung_tree *tree, const char *method, const char *path, struct rung_match *match)
 {
-	search(&tree->root, method, path, match);
+	const struct node *node = &tree->root;
+
+	/* Down the literals as long as there is nothing to step back to. */
+	while (*path && !node->param && !node->rest) {
+		size_t size = rung_segment_size(path + 1);
+
+		node = find_literal(node, path + 1, size);
+		if (!node)
+			return;
+		path += size + 1;
+	}
+	if (*path)
+		search(node, method, path, match);
+	else
+		try_list(node->here, method, match);
 }
 
 static void collect_methods(const struct node *node, struct rung_match *match)

@@ -54,6 +54,7 @@ static struct rung_app *make(const struct rung_app_class *class_, const struct r
 		return NULL;
 	}
 	use->call = options.call;
+	use->app.call_ = use->app.record_->call = options.call; /* without a step between */
 	use->data = (void *)(uintptr_t)options.data;
 	use->free_data = options.free_data;
 	return &use->app;

@@ -1,4 +1,4 @@
-/* use.h: private: an app of a plain function. A probe-free link calls the function itself, without a step between. */
+/* use.h: private: an app of a plain function. */
 #pragma once
 
 #include <rung/app.h>

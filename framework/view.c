@@ -28,8 +28,10 @@ static void apply(struct rung_env *env, const struct rung_target *target)
 		env->host = target->host;
 	if (target->script_name)
 		env->script_name = target->script_name;
-	if (target->path_info)
+	if (target->path_info) {
 		env->path_info = target->path_info;
+		env->is_plain_path_ = false;
+	}
 	if (target->query)
 		env->query = target->query;
 }
