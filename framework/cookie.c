@@ -66,19 +66,56 @@ static int refuse_cookie(struct rung_response *res, const char *name, const char
 	return rung_response_stick(res, -EINVAL);
 }
 
+/* Pieces of a line, end to end; without a buffer it only counts. printf would take most of the time of a small app. */
+struct line {
+	char *text;
+	size_t size;
+};
+
+static void put(struct line *line, const char *piece)
+{
+	size_t size = strlen(piece);
+
+	if (line->text)
+		memcpy(line->text + line->size, piece, size);
+	line->size += size;
+}
+
+static void put_cookie(struct line *line, const struct rung_cookie *cookie, const char *age)
+{
+	put(line, cookie->name);
+	put(line, "=");
+	put(line, cookie->value);
+	put(line, "; Path=");
+	put(line, cookie->path ? cookie->path : "/");
+	put(line, cookie->domain ? "; Domain=" : "");
+	put(line, cookie->domain ? cookie->domain : "");
+	put(line, age);
+	put(line, must_be_secure(cookie) ? "; Secure" : "");
+	put(line, cookie->script_readable ? "" : "; HttpOnly");
+	put(line, "; SameSite=");
+	put(line, cookie->same_site ? cookie->same_site : "Lax");
+}
+
 static int add_cookie(struct rung_response *res, const struct rung_cookie *cookie)
 {
 	char age[64] = "";
+	struct line line = { 0 };
 
 	if (cookie->max_age > 0)
 		snprintf(age, sizeof age, "; Max-Age=%lld", (long long)cookie->max_age);
 	else if (cookie->max_age < 0)
 		snprintf(age, sizeof age, "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT");
-	const char *line = rung_printf(res->env_, "%s=%s; Path=%s%s%s%s%s%s; SameSite=%s", cookie->name,
-		cookie->value, cookie->path ? cookie->path : "/", cookie->domain ? "; Domain=" : "",
-		cookie->domain ? cookie->domain : "", age, must_be_secure(cookie) ? "; Secure" : "",
-		cookie->script_readable ? "" : "; HttpOnly", cookie->same_site ? cookie->same_site : "Lax");
-	return line ? rung_header_add(res, "Set-Cookie", line) : rung_response_stick(res, -ENOMEM);
+	put_cookie(&line, cookie, age);
+	line.text = rung_alloc(res->env_, line.size + 1);
+	if (!line.text)
+		return rung_response_stick(res, -ENOMEM);
+	line.size = 0;
+	put_cookie(&line, cookie, age);
+	line.text[line.size] = '\0';
+	int rc = rung_list_push(res->headers_, rung_arena_of(res->env_),
+		(struct rung_field){ "Set-Cookie", line.text, 10, (uint32_t)line.size });
+	return rc < 0 ? rung_response_stick(res, rc) : 0;
 }
 
 int rung_cookie_set(struct rung_response *res, const struct rung_cookie *given)

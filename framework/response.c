@@ -243,7 +243,7 @@ const struct rung_field *rung_header_at(const struct rung_response *res, size_t 
 static bool is_listed(const struct rung_field *field, const char *const *names)
 {
 	for (; names && *names; names++)
-		if (rung_name_is(field, *names, strlen(*names)))
+		if (rung_lower(**names) == rung_lower(*field->name) && rung_names_equal(field->name, *names))
 			return true;
 	return false;
 }

@@ -11,21 +11,22 @@ static struct rung_slice slice(const char *from, const char *to)
 
 /* -- splitting ----------------------------------------------------------------------------------------------------- */
 
-/* Where a run of allowed bytes and good escapes ends; the end of the text unless something bad stands there. */
-static const char *skip(const char *at, const char *end, unsigned classes, const char *also)
+/* Where a run of allowed bytes and good escapes ends; the end of the text unless something bad stands there. `also` are
+ * two more bytes that are allowed, or NULs, which are not. */
+static const char *skip(const char *at, const char *end, unsigned classes, const char also[2])
 {
 	for (; at < end; at++) {
 		if (uri_is(*at, classes))
 			continue;
 		if (*at == '%' && uri_is_escape(at, end))
 			at += 2;
-		else if (!*at || !strchr(also, *at))
+		else if (!*at || (*at != also[0] && *at != also[1]))
 			break;
 	}
 	return at;
 }
 
-static bool is_all(struct rung_slice part, unsigned classes, const char *also)
+static bool is_all(struct rung_slice part, unsigned classes, const char also[2])
 {
 	return !part.size || skip(part.at, part.at + part.size, classes, also) == part.at + part.size;
 }
@@ -118,7 +119,7 @@ static const char *skip_host(const char *at, const char *end)
 			return NULL;
 		return close + 1;
 	}
-	return skip(at, end, URI_UNRESERVED | URI_SUB, "");
+	return skip(at, end, URI_UNRESERVED | URI_SUB, "\0");
 }
 
 static bool is_port(struct rung_slice port)

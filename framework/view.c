@@ -127,7 +127,7 @@ static bool describes_input(const struct rung_field *field, const void *data)
 
 	(void)data;
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (rung_name_is(field, names[i], strlen(names[i])))
+		if (rung_names_equal(field->name, names[i]))
 			return true;
 	return false;
 }

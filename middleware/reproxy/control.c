@@ -26,9 +26,11 @@ static bool starts_with(const struct rung_field *field, const char *prefix, size
 
 static bool is_named(const struct rung_field *field, const char *name)
 {
-	size_t size = strlen(name);
+	size_t i = 0;
 
-	return field->name_size == size && starts_with(field, name, size);
+	while (name[i] && fold(field->name[i]) == fold(name[i]))
+		i++;
+	return !name[i] && i == field->name_size;
 }
 
 /* Families, by their common beginning. */

@@ -44,6 +44,9 @@ static const char *own_origin(const struct reproxy *reproxy, struct rung_env *en
 static ssize_t resolve(const struct reproxy *reproxy, struct rung_env *env, const struct rung_uri *reference,
 	char *buffer, size_t room)
 {
+	/* What has a scheme takes nothing from a base. */
+	if (reference->scheme.at)
+		return rung_uri_resolve(reference, reference, buffer, room);
 	const char *origin = own_origin(reproxy, env);
 	const char *text = origin ? rung_printf(env, "%s%s%s%s%s", origin, env->script_name, env->path_info,
 					    *env->query ? "?" : "", env->query)
@@ -62,12 +65,36 @@ static ssize_t resolve(const struct reproxy *reproxy, struct rung_env *env, cons
 	return rung_uri_resolve(&base, reference, buffer, room);
 }
 
+/* Writes the absolute form of a reference to memory of the request and splits it. Returns 0 or a negative errno. */
+static int make_absolute(const struct reproxy *reproxy, struct rung_env *env,
+	const struct rung_uri *reference, struct destination *found)
+{
+	char buffer[URI_MAX];
+	ssize_t size = resolve(reproxy, env, reference, buffer, sizeof buffer);
+
+	if (size < 0)
+		return (int)size;
+	/* A slash may join it. */
+	char *text = rung_alloc(env, (size_t)size + 2);
+	if (!text)
+		return -ENOMEM;
+	memcpy(text, buffer, (size_t)size + 1);
+	found->text = text;
+	int rc = rung_uri_parse(text, (size_t)size, &found->uri);
+	/* nginx sends its own location's path for a URI without one. */
+	if (rc < 0 || found->uri.path.size || found->uri.host.size == 0)
+		return rc;
+	char *path = text + (found->uri.path.at - text);
+	memmove(path + 1, path, strlen(path) + 1);
+	*path = '/';
+	return rung_uri_parse(text, (size_t)size + 1, &found->uri);
+}
+
 int reproxy_understand(const struct reproxy *reproxy, struct rung_env *env, const char *uri,
 	struct destination *ret_destination)
 {
 	struct rung_uri reference;
 	struct destination found;
-	char buffer[URI_MAX];
 
 	if (!*uri)
 		return refuse(env, uri, "is empty");
@@ -78,25 +105,15 @@ int reproxy_understand(const struct reproxy *reproxy, struct rung_env *env, cons
 		return refuse(env, uri, "has a user or password; leave them out");
 	found.is_relative = !reference.scheme.at && !reference.host.at;
 	reference.fragment = (struct rung_slice){ 0 };
-	ssize_t size = resolve(reproxy, env, &reference, buffer, sizeof buffer);
-	if (size == -ENOMEM)
+	int rc = make_absolute(reproxy, env, &reference, &found);
+	if (rc == -ENOMEM)
 		return rung_fail(env, -ENOMEM, "reproxy: no memory for a URI");
-	if (size < 0)
-		return refuse(env, uri, size == -ENOSPC ? "is longer than 8191 bytes" : "cannot be resolved");
-	if (rung_uri_parse(buffer, (size_t)size, &found.uri) < 0 || !is_web(&found.uri.scheme))
+	if (rc < 0)
+		return refuse(env, uri, rc == -ENOSPC ? "is longer than 8191 bytes" : "cannot be resolved");
+	if (!is_web(&found.uri.scheme))
 		return refuse(env, uri, "is neither http nor https");
 	if (found.uri.host.size == 0)
 		return refuse(env, uri, "has no host");
-	/* nginx sends its own location's path for a URI without one. */
-	if (found.uri.path.size == 0)
-		found.uri.path = (struct rung_slice){ "/", 1 };
-	/* The parts point into the buffer, so the text is written elsewhere; a slash and a NUL may join it. */
-	size_t room = (size_t)size + 2;
-	char *text = rung_alloc(env, room);
-	size = text ? rung_uri_format(&found.uri, text, room) : -ENOMEM;
-	found.text = text;
-	if (size < 0 || rung_uri_parse(text, (size_t)size, &found.uri) < 0)
-		return rung_fail(env, -ENOMEM, "reproxy: no memory for a URI");
 	*ret_destination = found;
 	return 0;
 }
