@@ -24,11 +24,7 @@ static void print_app(struct printer *printer, struct rung_app *app, const char 
 	char detail[256] = "";
 
 	indent(printer);
-	fputs("+-- ", printer->out);
-	if (label && *label)
-		fprintf(printer->out, "%s", label);
-	if (!(app->class_->flags & RUNG_UNNAMED))
-		fprintf(printer->out, "%s%s", label && *label ? " -> " : "", rung_app_name(app));
+	fprintf(printer->out, "+-- %s%s%s", label, *label ? " -> " : "", rung_app_name(app));
 	if (app->class_->describe)
 		app->class_->describe(app, detail, sizeof detail);
 	if (*detail)
@@ -45,27 +41,53 @@ static void print_app(struct printer *printer, struct rung_app *app, const char 
 	}
 }
 
-/* A child that is a stack of several apps hangs below its label, one that stands alone beside it. One without any label
- * is what its parent's own line shows already. */
+static void print_label(const struct printer *printer, const char *label)
+{
+	indent(printer);
+	fprintf(printer->out, "+-- %s\n", label);
+}
+
+/* A stack of several apps hangs below its label; without one it stands where its parent's apps do. */
+static void print_stack(struct printer *printer, struct rung_app *app, const char *label)
+{
+	if (*label)
+		print_label(printer, label);
+	printer->depth += *label != '\0';
+	for (; app; app = app->next)
+		print_app(printer, app, "");
+	printer->depth -= *label != '\0';
+}
+
+/* A route or mount shows as what it holds, under the label that says how it is reached. */
+struct unnamed {
+	struct printer *printer;
+	const char *label;
+};
+
+static int print_held(struct rung_app *child, const char *label, void *data)
+{
+	const struct unnamed *unnamed = data;
+
+	if (label)
+		return print_child(child, unnamed->label, unnamed->printer);
+	/* A function of its own, which has no name beside the label. */
+	print_label(unnamed->printer, unnamed->label);
+	return 0;
+}
+
 static int print_child(struct rung_app *child, const char *label, void *data)
 {
 	struct printer *printer = data;
-	bool has_line = label && *label && child->next;
+	struct unnamed unnamed = { printer, label };
 
 	if (!label)
 		return 0;
-	if (!child->next) {
+	if (child->next)
+		print_stack(printer, child, label);
+	else if (child->class_->flags & RUNG_UNNAMED && child->class_->children && *label)
+		return child->class_->children(child, print_held, &unnamed);
+	else
 		print_app(printer, child, label);
-		return 0;
-	}
-	if (has_line) {
-		indent(printer);
-		fprintf(printer->out, "+-- %s\n", label);
-	}
-	printer->depth += has_line;
-	for (struct rung_app *app = child; app; app = app->next)
-		print_app(printer, app, NULL);
-	printer->depth -= has_line;
 	return 0;
 }
 
@@ -91,8 +113,7 @@ ssize_t rung_stack_print(struct rung_app *app, char *buffer, size_t room)
 
 	if (!printer.out)
 		return -ENOMEM;
-	for (struct rung_app *at = app; at; at = at->next)
-		print_app(&printer, at, NULL);
+	print_stack(&printer, app, "");
 	print_advice(printer.out, app);
 	if (fclose(printer.out) != 0) {
 		free(text);

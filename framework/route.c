@@ -175,6 +175,7 @@ static int set_inner(struct rung_route *route, const struct rung_route_options *
 	snprintf(name, sizeof name, "%s %s", options->method ? options->method : "any", options->path);
 	route->inner =
 		rung_run(options->call, .name = name, .data = options->data, .free_data = options->free_data);
+	route->is_function = true;
 	return route->inner ? rung_take(route->inner, "route") : -ENOMEM;
 }
 
