@@ -80,12 +80,16 @@ static bool attribute_is(const char *at, size_t size, const char *name, const ch
 	return true;
 }
 
+/* Never 0, which means no date, for a date: 1970 is the past as well as any other. */
 static time_t parse_date(const char *text)
 {
 	struct tm parts = { 0 };
 
 	/* What this library and most others write; a date of another form leaves a session cookie. */
-	return strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &parts) ? timegm(&parts) : 0;
+	if (!strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &parts))
+		return 0;
+	time_t date = timegm(&parts);
+	return date > 0 ? date : 1;
 }
 
 /* Seconds; 400 days, as the successor of RFC 6265 has it. */
