@@ -128,9 +128,10 @@ int rung_body_pull(struct rung_response *res, struct rung_source *source, int64_
 {
 	int rc = res->error;
 
-	if (source)
+	/* Its maker need not clear it. Written only if need be: one without state may be shared by threads. */
+	if (source && source->inner_)
 		source->inner_ = NULL;
-	else if (rc == 0)
+	if (!source && rc == 0)
 		rc = refuse_null(res, "source");
 	if (rc == 0 && size < -1)
 		rc = rung_response_stick(res, -EINVAL);
