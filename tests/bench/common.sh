@@ -26,7 +26,6 @@ die() {
 # profile finds.
 build_targets() {
 	need_to_build
-	need libcriterion-dev liburiparser-dev libcurl4-gnutls-dev
 	if [ ! -e "$build/build.ninja" ]; then
 		meson setup "$build" "$top" -Doptimization=2 -Ddebug=true -Db_ndebug=true >"$scratch/setup.log" 2>&1 || {
 			cat "$scratch/setup.log" >&2
