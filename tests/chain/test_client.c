@@ -37,7 +37,7 @@ Test(client, method_and_target_have_defaults)
 {
 	struct rung_client *client = test_client(rung_run(tell));
 
-	ASSERT_HAS(rung_client_send(client)->body, "GET /? at localhost\n");
+	ASSERT_HAS(rung_client_send(client, .body = NULL)->body, "GET /? at localhost\n");
 	ASSERT_HAS(rung_client_send(client, "PURGE")->body, "PURGE /? at localhost\n");
 	rung_client_destroy(client);
 }
