@@ -1,0 +1,406 @@
+/* test_files.c: the files below a folder: what is sent, and what is not. Each test has a tree of its own. */
+#include "support.h"
+
+#include <rung/date.h>
+#include <rung/files.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* -- a tree ------------------------------------------------------------------------------------------------------- */
+
+static char top[64];
+
+static const char *at(const char *name)
+{
+	static char paths[4][512];
+	static int turn;
+	char *path = paths[turn++ % 4];
+
+	snprintf(path, sizeof paths[0], "%s/%s", top, name);
+	return path;
+}
+
+static void write_file(const char *name, const char *text, size_t size)
+{
+	FILE *file = fopen(at(name), "w");
+
+	cr_assert(file && fwrite(text, 1, size, file) == size && fclose(file) == 0, "%s", at(name));
+}
+
+static void put(const char *name, const char *text)
+{
+	write_file(name, text, strlen(text));
+}
+
+static void make_tree(void)
+{
+	strcpy(top, "/tmp/rung-files-XXXXXX");
+	cr_assert(mkdtemp(top) != NULL);
+	cr_assert(mkdir(at("root"), 0755) == 0 && mkdir(at("root/sub"), 0755) == 0 &&
+		  mkdir(at("root/.git"), 0755) == 0 && mkdir(at("out"), 0755) == 0);
+	put("root/a.txt", "hello\n");
+	put("root/empty", "");
+	put("root/sub/b c.html", "<p>");
+	put("root/sub/\xc3\xa9.css", "p{}");
+	put("root/.hidden", "hidden");
+	put("root/.git/config", "hidden");
+	put("root/back\\slash", "hidden");
+	put("secret", "secret");
+	put("out/secret", "secret");
+}
+
+static void remove_folder(const char *path)
+{
+	DIR *folder = opendir(path);
+	struct dirent *entry;
+	char below[1024];
+
+	while (folder && (entry = readdir(folder))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
+		if (unlink(below) != 0)
+			remove_folder(below);
+	}
+	if (folder)
+		closedir(folder);
+	rmdir(path);
+}
+
+static void remove_tree(void)
+{
+	remove_folder(top);
+	test_check_leaks();
+}
+
+TestSuite(files, .init = make_tree, .fini = remove_tree);
+
+static struct rung_client *client_of_root(void)
+{
+	return test_client(rung_files(.root = at("root")));
+}
+
+/* -- what is sent ---------------------------------------------------------------------------------------------------- */
+
+Test(files, a_file_is_sent_with_its_type_and_validators)
+{
+	struct rung_client *client = client_of_root();
+	const struct rung_reply *reply = rung_client_get(client, "/a.txt");
+	struct stat info;
+	char date[RUNG_HTTP_DATE_SIZE];
+
+	ASSERT_INT(reply->status, 200);
+	ASSERT_STR(reply->body, "hello\n");
+	ASSERT_STR(rung_reply_header(reply, "Content-Type"), "text/plain; charset=utf-8");
+	ASSERT_STR(rung_reply_header(reply, "Content-Length"), "6");
+	ASSERT_STR(rung_reply_header(reply, "X-Content-Type-Options"), "nosniff");
+	cr_assert(stat(at("root/a.txt"), &info) == 0);
+	rung_http_date(info.st_mtim.tv_sec, date);
+	ASSERT_STR(rung_reply_header(reply, "Last-Modified"), date);
+	const char *etag = rung_reply_header(reply, "ETag");
+	cr_assert(etag && etag[0] == '"' && etag[strlen(etag) - 1] == '"' && strlen(etag) > 8, "%s", etag);
+	rung_client_destroy(client);
+}
+
+Test(files, names_are_decoded_once)
+{
+	struct rung_client *client = client_of_root();
+
+	ASSERT_STR(rung_client_get(client, "/sub/b%20c.html")->body, "<p>");
+	ASSERT_STR(rung_client_get(client, "/%73ub/%62%20c.html?query")->body, "<p>");
+	ASSERT_STR(rung_client_get(client, "/sub/%c3%a9.css")->body, "p{}");
+	ASSERT_STR(rung_client_get(client, "/sub/\xc3\xa9.css")->body, "p{}");
+	ASSERT_INT(rung_client_get(client, "/sub/b%2520c.html")->status, 404);
+	ASSERT_INT(rung_client_get(client, "/sub/b+c.html")->status, 404);
+	rung_client_destroy(client);
+}
+
+Test(files, head_tells_the_same_without_the_bytes)
+{
+	struct rung_client *client = client_of_root();
+	char etag[128];
+
+	snprintf(etag, sizeof etag, "%s", rung_reply_header(rung_client_get(client, "/a.txt"), "ETag"));
+	const struct rung_reply *reply = rung_client_send(client, "HEAD", "/a.txt");
+	ASSERT_INT(reply->status, 200);
+	ASSERT_INT(reply->size, 0);
+	ASSERT_STR(rung_reply_header(reply, "Content-Length"), "6");
+	ASSERT_STR(rung_reply_header(reply, "ETag"), etag);
+	rung_client_destroy(client);
+}
+
+Test(files, every_size_arrives)
+{
+	static const char request[] = "GET /sized.bin HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+	static const size_t sizes[] = { 0, 1, 4096, 65535, 65536, 65537, 1000003 };
+	struct rung_client *client = client_of_root();
+	struct rung_server *server =
+		test_server(rung_files(.root = at("root")), (struct rung_server_options){ 0 });
+	char *bytes = malloc(1000003);
+
+	for (size_t i = 0; i < 1000003; i++)
+		bytes[i] = (char)(i * 7919 >> 3);
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		size_t size;
+
+		write_file("root/sized.bin", bytes, sizes[i]);
+		const struct rung_reply *reply = rung_client_get(client, "/sized.bin");
+		ASSERT_INT(reply->size, sizes[i]);
+		cr_assert(memcmp(reply->body, bytes, sizes[i]) == 0);
+		char *answer = test_exchange(server, request, sizeof request - 1, &size);
+		cr_assert_gt(size, sizes[i]);
+		cr_assert(memcmp(answer + size - sizes[i], bytes, sizes[i]) == 0, "%zu bytes by a socket",
+			sizes[i]);
+		free(answer);
+	}
+	free(bytes);
+	rung_server_destroy(server);
+	rung_client_destroy(client);
+}
+
+Test(files, another_content_has_another_tag)
+{
+	struct rung_client *client = client_of_root();
+	char first[128];
+
+	snprintf(first, sizeof first, "%s", rung_reply_header(rung_client_get(client, "/a.txt"), "ETag"));
+	ASSERT_STR(rung_reply_header(rung_client_get(client, "/a.txt"), "ETag"), first);
+	put("root/a.txt", "hellO\n");
+	const struct timespec times[2] = { { 0, UTIME_OMIT }, { 1000000000, 5 } };
+	cr_assert(utimensat(AT_FDCWD, at("root/a.txt"), times, 0) == 0);
+	const struct rung_reply *reply = rung_client_get(client, "/a.txt");
+	cr_assert_str_neq(rung_reply_header(reply, "ETag"), first);
+	ASSERT_STR(rung_reply_header(reply, "Last-Modified"), "Sun, 09 Sep 2001 01:46:40 GMT");
+	/* The same size and time, but another file. */
+	snprintf(first, sizeof first, "%s", rung_reply_header(reply, "ETag"));
+	put("root/new", "other\n");
+	cr_assert(utimensat(AT_FDCWD, at("root/new"), times, 0) == 0 &&
+		  rename(at("root/new"), at("root/a.txt")) == 0);
+	cr_assert_str_neq(rung_reply_header(rung_client_get(client, "/a.txt"), "ETag"), first);
+	rung_client_destroy(client);
+}
+
+Test(files, a_link_inside_is_followed)
+{
+	struct rung_client *client = client_of_root();
+
+	cr_assert(symlink("a.txt", at("root/link")) == 0 && symlink("../a.txt", at("root/sub/link")) == 0 &&
+		  symlink("sub", at("root/folder")) == 0);
+	ASSERT_STR(rung_client_get(client, "/link")->body, "hello\n");
+	ASSERT_STR(rung_client_get(client, "/sub/link")->body, "hello\n");
+	ASSERT_STR(rung_client_get(client, "/folder/b%20c.html")->body, "<p>");
+	rung_client_destroy(client);
+}
+
+/* -- what is not ------------------------------------------------------------------------------------------------------ */
+
+static void check_refused(struct rung_client *client, const char *target, int status)
+{
+	const struct rung_reply *reply = rung_client_get(client, target);
+
+	cr_expect(reply->status == status, "%s is %d", target, reply->status);
+	cr_expect(reply->size == 0, "%s has a body: %s", target, reply->body);
+}
+
+Test(files, what_is_no_file_or_hidden_is_404)
+{
+	static const char *const targets[] = { "/", "/sub", "/sub/", "/a.txt/", "/nothing", "/sub/nothing",
+		"/.hidden", "/%2ehidden", "/.git/config", "/%2Egit/config", "//a.txt", "/sub//b%20c.html",
+		"/./a.txt", "/sub/./b%20c.html", "/sub/../a.txt", "/../secret", "/../root/a.txt",
+		"/%2e%2e/secret", "/.%2E/secret", "/..%2fsecret", "/..%2Fsecret", "/sub%2fb%20c.html",
+		"/..%5csecret", "/back%5cslash", "/back\\slash", "/sub/../../secret", "/%252e%252e/secret",
+		"/%c0%ae%c0%ae/secret", "/a.txt/../a.txt" };
+	struct rung_client *client = client_of_root();
+
+	for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
+		check_refused(client, targets[i], 404);
+	rung_client_destroy(client);
+}
+
+Test(files, escapes_that_are_none_are_400)
+{
+	static const char *const targets[] = { "/%", "/a%2", "/a%zz", "/a.txt%00", "/%00/a.txt",
+		"/a.txt%00.html" };
+	struct rung_client *client = client_of_root();
+
+	for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
+		check_refused(client, targets[i], 400);
+	rung_client_destroy(client);
+}
+
+Test(files, links_that_lead_out_lead_nowhere)
+{
+	struct rung_client *client = client_of_root();
+
+	cr_assert(symlink("../secret", at("root/out")) == 0 && symlink(at("secret"), at("root/abs")) == 0 &&
+		  symlink("..", at("root/up")) == 0 && symlink(at("out"), at("root/folder")) == 0 &&
+		  symlink("/", at("root/slash")) == 0 && symlink("loop", at("root/loop")) == 0 &&
+		  symlink("/proc/self/root", at("root/magic")) == 0);
+	check_refused(client, "/out", 404);
+	check_refused(client, "/abs", 404);
+	check_refused(client, "/up/secret", 404);
+	check_refused(client, "/up/root/a.txt", 404);
+	check_refused(client, "/folder/secret", 404);
+	check_refused(client, "/slash/etc/passwd", 404);
+	check_refused(client, "/loop", 404);
+	check_refused(client, "/magic/etc/passwd", 404);
+	rung_client_destroy(client);
+}
+
+Test(files, what_is_no_regular_file_is_not_opened_for_long, .timeout = 20)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct rung_client *client = client_of_root();
+
+	cr_assert(mkfifo(at("root/fifo"), 0644) == 0);
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", at("root/socket"));
+	cr_assert(bind(fd, (struct sockaddr *)&address, sizeof address) == 0);
+	check_refused(client, "/fifo", 404);
+	check_refused(client, "/socket", 404);
+	close(fd);
+	rung_client_destroy(client);
+	/* Devices, without the rights to make one. */
+	client = test_client(rung_files(.root = "/dev"));
+	check_refused(client, "/null", 404);
+	check_refused(client, "/tty", 404);
+	rung_client_destroy(client);
+}
+
+Test(files, a_name_longer_than_any_file_has_is_404)
+{
+	struct rung_client *client = client_of_root();
+	char target[6000] = "/";
+
+	memset(target + 1, 'a', 300);
+	check_refused(client, target, 404);
+	for (size_t i = 1; i + 2 < sizeof target; i += 2)
+		memcpy(target + i, "a/", 2);
+	target[sizeof target - 2] = 'a';
+	check_refused(client, target, 404);
+	rung_client_destroy(client);
+}
+
+Test(files, other_methods_are_405)
+{
+	struct rung_client *client = client_of_root();
+	static const char *const methods[] = { "POST", "PUT", "DELETE", "get", "TRACE" };
+
+	for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+		const struct rung_reply *reply = rung_client_send(client, methods[i], "/a.txt");
+
+		ASSERT_INT(reply->status, 405);
+		ASSERT_STR(rung_reply_header(reply, "Allow"), "GET, HEAD, OPTIONS");
+	}
+	const struct rung_reply *reply = rung_client_send(client, "OPTIONS", "/a.txt");
+	ASSERT_INT(reply->status, 204);
+	ASSERT_STR(rung_reply_header(reply, "Allow"), "GET, HEAD, OPTIONS");
+	rung_client_destroy(client);
+}
+
+/* -- in a stack --------------------------------------------------------------------------------------------------------- */
+
+/* Says whether what is inside passed. */
+static int tell_pass(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	rung_next(self, env, res);
+	rung_header(res, "X-Pass", res->pass ? "yes" : "no");
+	return 0;
+}
+
+Test(files, what_is_not_there_is_left_to_the_next_app)
+{
+	struct rung_client *client =
+		test_client(rung_stack(rung_use(tell_pass), rung_files(.root = at("root"))));
+
+	ASSERT_STR(rung_reply_header(rung_client_get(client, "/nothing"), "X-Pass"), "yes");
+	ASSERT_STR(rung_reply_header(rung_client_get(client, "/a.txt"), "X-Pass"), "no");
+	ASSERT_STR(rung_reply_header(rung_client_get(client, "/%"), "X-Pass"), "no");
+	rung_client_destroy(client);
+}
+
+Test(files, below_a_mount_the_rest_of_the_path_counts)
+{
+	struct rung_client *client =
+		test_client(rung_routes(rung_mount("/static", rung_files(.root = at("root")))));
+
+	ASSERT_STR(rung_client_get(client, "/static/a.txt")->body, "hello\n");
+	check_refused(client, "/static", 404);
+	check_refused(client, "/static/../secret", 404);
+	check_refused(client, "/a.txt", 404);
+	rung_client_destroy(client);
+}
+
+Test(files, a_root_may_be_relative_and_is_held_open)
+{
+	int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	cr_assert(chdir(top) == 0);
+	struct rung_client *client = test_client(rung_files(.root = "root"));
+	cr_assert(fchdir(before) == 0);
+	close(before);
+	ASSERT_STR(rung_client_get(client, "/a.txt")->body, "hello\n");
+	cr_assert(rename(at("root"), at("moved")) == 0);
+	ASSERT_STR(rung_client_get(client, "/a.txt")->body, "hello\n");
+	rung_client_destroy(client);
+}
+
+static size_t count_descriptors(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	size_t count = 0;
+
+	cr_assert(folder != NULL);
+	while (readdir(folder))
+		count++;
+	closedir(folder);
+	return count;
+}
+
+Test(files, no_descriptor_is_lost)
+{
+	size_t before = count_descriptors();
+	struct rung_client *client = client_of_root();
+	static const char *const targets[] = { "/a.txt", "/empty", "/nothing", "/sub", "/%", "/.hidden" };
+	static const char *const methods[] = { "GET", "HEAD", "POST" };
+
+	for (size_t i = 0; i < 600; i++)
+		rung_client_send(client, methods[i % 3], targets[i % 6]);
+	const struct rung_client_request request = { .size = sizeof request, .target = "/a.txt" };
+	rung_client_start(client, &request);
+	rung_client_abort(client);
+	rung_client_destroy(client);
+	ASSERT_INT(count_descriptors(), before);
+}
+
+/* -- refusals ------------------------------------------------------------------------------------------------------------ */
+
+Test(files, without_a_folder_it_is_refused)
+{
+	cr_assert_null(rung_files());
+	ASSERT_STR(rung_error(), "files: there is no .root; name a folder");
+	cr_assert_null(rung_files(.root = ""));
+	ASSERT_STR(rung_error(), "files: there is no .root; name a folder");
+	cr_assert_null(rung_client_new(rung_files(.root = at("nowhere"))));
+	ASSERT_HAS(rung_error(), "/nowhere\": No such file or directory; make the folder, or name another");
+	cr_assert_null(rung_client_new(rung_files(.root = at("secret"))));
+	ASSERT_HAS(rung_error(), "Not a directory");
+}
+
+Test(files, it_can_be_started_again)
+{
+	const struct rung_setup setup = { .size = sizeof setup };
+	struct rung_app *app = rung_files(.root = at("root"));
+
+	for (int i = 0; i < 3; i++) {
+		ASSERT_INT(rung_start(app, &setup), 0);
+		rung_stop(app);
+	}
+	rung_app_destroy(app);
+}
