@@ -84,6 +84,9 @@ struct rung_app {
 /* Makes an app of the class, zeroed beyond struct rung_app, with one reference. Returns NULL when memory is out. */
 RUNG_API RUNG_MUST_USE void *rung_app_new(const struct rung_app_class *class_);
 
+/* The name of an app for messages: its class's, or its own where it was given one (.name of rung_run(), a route's). */
+RUNG_API const char *rung_app_name(const struct rung_app *app);
+
 /* One reference more, for a second place: an endpoint or a whole stack, never an open layer. NULL stays NULL. */
 RUNG_API struct rung_app *rung_ref(struct rung_app *app);
 

@@ -25,9 +25,6 @@ struct rung_app_record {
 	size_t started_count;
 };
 
-/* An app's name for messages: of the class, or of the instance. */
-const char *rung_app_name(const struct rung_app *app);
-
 /* Gives an app a name of its own; copied. Returns 0 or -ENOMEM. */
 int rung_app_rename(struct rung_app *app, const char *name);
 

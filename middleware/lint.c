@@ -228,7 +228,7 @@ static int look_up(const struct rung_probe *probe, const struct rung_app *app, s
 		wrong = wrong_response(env, res);
 	if (!wrong)
 		return result;
-	return rung_fail_at(env, -EPROTO, NULL, 0, "lint: %s: %s", app->class_->name, wrong);
+	return rung_fail_at(env, -EPROTO, NULL, 0, "lint: %s: %s", rung_app_name(app), wrong);
 }
 
 const struct rung_probe *rung_lint_probe(void)
