@@ -22,7 +22,8 @@ static int reply_allow(const struct rung_match *match, struct rung_env *env, str
 	size_t at = 0;
 
 	for (unsigned i = 0; i < match->allow_count && at < sizeof text - 64; i++)
-		at += (size_t)snprintf(text + at, sizeof text - at, "%.40s, ", match->allow[i]);
+		if (strcmp(match->allow[i], "OPTIONS") != 0)
+			at += (size_t)snprintf(text + at, sizeof text - at, "%.40s, ", match->allow[i]);
 	snprintf(text + at, sizeof text - at, "OPTIONS");
 	res->pass = !is_options;
 	rung_reply_empty(res, is_options ? 204 : 405);
