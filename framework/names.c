@@ -70,7 +70,7 @@ static int add(struct rung_names *names, const struct rung_name *name)
 	size_t size = name->authority ? strlen(name->authority) : 0;
 
 	if (rung_uri_parse_authority(name->authority ? name->authority : "", size, &host, &port) < 0)
-		return rung_refuse(-EINVAL, "names: \"%s\" is no authority; write a host, or host:port",
+		return rung_refuse(-EINVAL, "names: \"%.100s\" is no authority; write a host, or host:port",
 			name->authority ? name->authority : "(NULL)");
 	if (!rung_app_is_closed(name->app))
 		return rung_refuse(-EINVAL,
@@ -86,7 +86,7 @@ static int add(struct rung_names *names, const struct rung_name *name)
 		HASH_FIND(hh, names->table, entry->key, length, other);
 	if (!length || other) {
 		free(entry);
-		return rung_refuse(-EINVAL, "names: \"%s\" %s", name->authority,
+		return rung_refuse(-EINVAL, "names: \"%.100s\" %s", name->authority,
 			other ? "stands twice; drop one of them"
 			      : "is longer than a host name can be; shorten it");
 	}
