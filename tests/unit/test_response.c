@@ -19,11 +19,12 @@ static const char *dump(struct rung_env *env, const struct rung_response *res)
 	return text;
 }
 
+static const struct rung_setup unlinted = { .size = sizeof unlinted, .probes = test_no_probes };
+
 /* Runs a function inside a request, where an env and a response are. */
 static void run(rung_call_fn inside)
 {
-	struct rung_client *client = test_client_with(rung_run(inside),
-		&(const struct rung_setup){ .size = sizeof(struct rung_setup), .probes = test_no_probes });
+	struct rung_client *client = test_client_with(rung_run(inside), &unlinted);
 	int status = rung_client_get(client, "/")->status;
 
 	cr_assert(status == 200, "%d: %s", status, test_log());
@@ -289,7 +290,7 @@ Test(response, a_link_makes_a_response_of_every_failure)
 
 	for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++) {
 		struct rung_client *client =
-			test_client(rung_run(come_out, .name = "app", .data = &outcomes[i]));
+			test_client_with(rung_run(come_out, .name = "app", .data = &outcomes[i]), &unlinted);
 
 		test_log_clear();
 		const struct rung_reply *reply = rung_client_get(client, "/x");
