@@ -62,8 +62,9 @@ void *rung_arena_grow(struct rung_arena *arena, size_t size);
 /* Aligned for any type, not zeroed. NULL: out of memory. */
 static inline void *rung_arena_alloc(struct rung_arena *arena, size_t size)
 {
+	/* Nothing is a piece too: NULL would mean that memory is out. */
+	size += size == 0;
 	size_t rounded = (size + 15) & ~(size_t)15;
-
 	if (__builtin_expect(rounded < size || rounded > (size_t)(arena->end - arena->at), 0))
 		return rung_arena_grow(arena, size);
 	void *memory = arena->at;
