@@ -47,7 +47,7 @@ RUNG_API unsigned rung_server_port(const struct rung_server *server);
 RUNG_API const char *rung_server_url(const struct rung_server *server);
 
 /* Serves one end of a connected stream socket, such as a socketpair's, as if it had been accepted. Takes the
- * descriptor, also on failure. Returns 0 or a negative errno. Threads: any. */
+ * descriptor, also on failure. Returns 0 or a negative errno. Threads: any, until the server is being destroyed. */
 RUNG_API int rung_server_add(struct rung_server *server, int fd);
 
 /*
