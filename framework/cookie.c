@@ -32,7 +32,7 @@ static bool is_same_site(const char *text)
 /* Browsers look at name prefixes without case. */
 static bool has_prefix(const char *name, const char *prefix)
 {
-	return strncasecmp(name, prefix, strlen(prefix)) == 0;
+	return *name == '_' && strncasecmp(name, prefix, strlen(prefix)) == 0;
 }
 
 static const char *what_is_wrong(const struct rung_cookie *cookie)
@@ -66,55 +66,54 @@ static int refuse_cookie(struct rung_response *res, const char *name, const char
 	return rung_response_stick(res, -EINVAL);
 }
 
-/* Pieces of a line, end to end; without a buffer it only counts. printf would take most of the time of a small app. */
-struct line {
-	char *text;
-	size_t size;
-};
-
-static void put(struct line *line, const char *piece)
+/* Puts pieces end to end; printf would take most of the time of a small app. NULL: out of memory. */
+static char *join(const struct rung_env *env, const char *const *pieces, size_t count, size_t *ret_size)
 {
-	size_t size = strlen(piece);
+	size_t sizes[16], size = 0;
 
-	if (line->text)
-		memcpy(line->text + line->size, piece, size);
-	line->size += size;
-}
-
-static void put_cookie(struct line *line, const struct rung_cookie *cookie, const char *age)
-{
-	put(line, cookie->name);
-	put(line, "=");
-	put(line, cookie->value);
-	put(line, "; Path=");
-	put(line, cookie->path ? cookie->path : "/");
-	put(line, cookie->domain ? "; Domain=" : "");
-	put(line, cookie->domain ? cookie->domain : "");
-	put(line, age);
-	put(line, must_be_secure(cookie) ? "; Secure" : "");
-	put(line, cookie->script_readable ? "" : "; HttpOnly");
-	put(line, "; SameSite=");
-	put(line, cookie->same_site ? cookie->same_site : "Lax");
+	for (size_t i = 0; i < count; i++) {
+		sizes[i] = strlen(pieces[i]);
+		size += sizes[i];
+	}
+	char *text = rung_alloc(env, size + 1), *at = text;
+	if (!text)
+		return NULL;
+	for (size_t i = 0; i < count; i++) {
+		memcpy(at, pieces[i], sizes[i]);
+		at += sizes[i];
+	}
+	*at = '\0';
+	*ret_size = size;
+	return text;
 }
 
 static int add_cookie(struct rung_response *res, const struct rung_cookie *cookie)
 {
 	char age[64] = "";
-	struct line line = { 0 };
+	size_t size;
 
 	if (cookie->max_age > 0)
 		snprintf(age, sizeof age, "; Max-Age=%lld", (long long)cookie->max_age);
 	else if (cookie->max_age < 0)
 		snprintf(age, sizeof age, "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT");
-	put_cookie(&line, cookie, age);
-	line.text = rung_alloc(res->env_, line.size + 1);
-	if (!line.text)
+	const char *const pieces[] = {
+		cookie->name,
+		"=",
+		cookie->value,
+		"; Path=",
+		cookie->path ? cookie->path : "/",
+		cookie->domain ? "; Domain=" : "",
+		cookie->domain ? cookie->domain : "",
+		age,
+		must_be_secure(cookie) ? "; Secure" : "",
+		cookie->script_readable ? "; SameSite=" : "; HttpOnly; SameSite=",
+		cookie->same_site ? cookie->same_site : "Lax",
+	};
+	char *line = join(res->env_, pieces, sizeof pieces / sizeof *pieces, &size);
+	if (!line)
 		return rung_response_stick(res, -ENOMEM);
-	line.size = 0;
-	put_cookie(&line, cookie, age);
-	line.text[line.size] = '\0';
 	int rc = rung_list_push(res->headers_, rung_arena_of(res->env_),
-		(struct rung_field){ "Set-Cookie", line.text, 10, (uint32_t)line.size });
+		(struct rung_field){ "Set-Cookie", line, 10, (uint32_t)size });
 	return rc < 0 ? rung_response_stick(res, rc) : 0;
 }
 

@@ -242,8 +242,11 @@ const struct rung_field *rung_header_at(const struct rung_response *res, size_t 
 
 static bool is_listed(const struct rung_field *field, const char *const *names)
 {
+	char first = rung_lower(*field->name);
+
+	/* Names in such lists mostly differ in their first letter. */
 	for (; names && *names; names++)
-		if (rung_lower(**names) == rung_lower(*field->name) && rung_names_equal(field->name, *names))
+		if (rung_lower(**names) == first && rung_names_equal(field->name, *names))
 			return true;
 	return false;
 }

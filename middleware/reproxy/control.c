@@ -39,8 +39,9 @@ static bool is_of_family(const struct rung_field *field)
 	static const char *const families[] = { "x-reproxy-", "x-reproxied", "x-accel-", "x-rewrite-",
 		"x-sendfile", "x-lighttpd-send-", "x-proxy-capabilities" };
 
-	/* Most fields end here: names that do not begin with "x-". */
-	if (field->name_size < 2 || fold(field->name[0]) != 'x' || fold(field->name[1]) != '-')
+	/* Most fields end here: names that do not begin with "x-" and the first letter of a family. */
+	if (field->name_size < 3 || fold(field->name[0]) != 'x' || fold(field->name[1]) != '-' ||
+		!memchr("raslp", fold(field->name[2]), 5))
 		return false;
 	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
 		if (starts_with(field, families[i], strlen(families[i])))

@@ -65,6 +65,13 @@ static ssize_t resolve(const struct reproxy *reproxy, struct rung_env *env, cons
 	return rung_uri_resolve(&base, reference, buffer, room);
 }
 
+/* Most URIs that programs give are finished: nothing to resolve, no dots to remove, nothing to leave out. */
+static bool is_finished(const struct rung_uri *uri)
+{
+	return uri->scheme.at && uri->host.at && uri->path.size && !uri->fragment.at &&
+	       !memmem(uri->path.at, uri->path.size, "/.", 2);
+}
+
 /* Writes the absolute form of a reference to memory of the request and splits it. Returns 0 or a negative errno. */
 static int make_absolute(const struct reproxy *reproxy, struct rung_env *env,
 	const struct rung_uri *reference, struct destination *found)
@@ -95,17 +102,24 @@ int reproxy_understand(const struct reproxy *reproxy, struct rung_env *env, cons
 {
 	struct rung_uri reference;
 	struct destination found;
+	size_t size = strlen(uri);
 
 	if (!*uri)
 		return refuse(env, uri, "is empty");
-	if (rung_uri_parse(uri, strlen(uri), &reference) < 0)
+	if (rung_uri_parse(uri, size, &reference) < 0)
 		return refuse(env, uri,
 			"is not valid; percent-encode what it is made of, as rung_reply_uri() does");
 	if (reference.userinfo.at)
 		return refuse(env, uri, "has a user or password; leave them out");
 	found.is_relative = !reference.scheme.at && !reference.host.at;
-	reference.fragment = (struct rung_slice){ 0 };
-	int rc = make_absolute(reproxy, env, &reference, &found);
+	int rc = 0;
+	if (size < URI_MAX && is_finished(&reference)) {
+		found.text = uri;
+		found.uri = reference;
+	} else {
+		reference.fragment = (struct rung_slice){ 0 };
+		rc = make_absolute(reproxy, env, &reference, &found);
+	}
 	if (rc == -ENOMEM)
 		return rung_fail(env, -ENOMEM, "reproxy: no memory for a URI");
 	if (rc < 0)
