@@ -13,28 +13,24 @@ static int index_page(const struct rung_app *self, struct rung_env *env, struct 
 		"<!doctype html><title>Two apps</title><h1>Two apps</h1><ul>"
 		"<li><a href=\"hello/Ada\">hello/Ada</a> comes from http://greeter.internal/greet?name=Ada"
 		"<li><a href=\"add/2/40\">add/2/40</a> comes from http://calculator.internal:9000/sum?a=2&amp;b=40"
-		"</ul><p>Look at the headers: X-Front is this app's, X-Target the other's, X-Both the other's too.");
+		"</ul><p>Look at the headers: X-Front is this app's, X-Target and X-Both are the other's, and of the "
+		"sum both set a cookie.");
 }
 
-/* What the front says beside the URI stays unless the target says otherwise; cookies of both stay. */
-static void say(struct rung_response *res)
-{
-	rung_header(res, "X-Front", "front");
-	rung_header(res, "X-Both", "front");
-	rung_set_cookie(res, "front", "1");
-}
-
+/* What the front says beside the URI stays, unless the target says otherwise. */
 static int hello(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
 	(void)self;
-	say(res);
+	rung_header(res, "X-Front", "front");
+	rung_header(res, "X-Both", "front");
 	return rung_reply_uri(res, 200, "http://greeter.internal/greet?name=%s", rung_param(env, "name"));
 }
 
+/* Cookies of both stay. */
 static int add(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
 	(void)self;
-	say(res);
+	rung_set_cookie(res, "front", "1");
 	return rung_reply_uri(res, 200, "http://calculator.internal:9000/sum?a=%s&b=%s", rung_param(env, "a"),
 		rung_param(env, "b"));
 }
@@ -44,7 +40,6 @@ static int greet(const struct rung_app *self, struct rung_env *env, struct rung_
 	(void)self;
 	rung_header(res, "X-Target", "greeter");
 	rung_header(res, "X-Both", "target");
-	rung_set_cookie(res, "target", "1");
 	return rung_reply_textf(res, 200, "Hello from %s, asked for %s\n", env->host, env->query);
 }
 
@@ -54,7 +49,7 @@ static int sum(const struct rung_app *self, struct rung_env *env, struct rung_re
 
 	(void)self;
 	rung_header(res, "X-Target", "calculator");
-	rung_header(res, "X-Both", "target");
+	rung_set_cookie(res, "target", "1");
 	if (sscanf(env->query, "a=%9d&b=%9d", &a, &b) != 2)
 		return rung_reply_text(res, 400, "Two numbers, please.\n");
 	return rung_reply_textf(res, 200, "%d + %d = %d\n", a, b, a + b);

@@ -240,39 +240,53 @@ const struct rung_field *rung_header_at(const struct rung_response *res, size_t 
 
 /* -- merging ---------------------------------------------------------------------------------------------------- */
 
+static uint32_t letter_bit(char c)
+{
+	return 1u << (rung_lower(c) & 31);
+}
+
+/* The first letters of a list of names, a bit each: most fields are not in it, and their first letter tells. */
+static uint32_t letters_of(const char *const *names)
+{
+	uint32_t letters = 0;
+
+	for (; names && *names; names++)
+		letters |= letter_bit(**names);
+	return letters;
+}
+
 static bool is_listed(const struct rung_field *field, const char *const *names)
 {
-	char first = rung_lower(*field->name);
-
-	/* Names in such lists mostly differ in their first letter. */
 	for (; names && *names; names++)
-		if (rung_lower(**names) == first && rung_names_equal(field->name, *names))
+		if (rung_names_equal(field->name, *names))
 			return true;
 	return false;
 }
 
 void rung_header_merge(struct rung_response *onto, const struct rung_response *from, const char *const *skip)
 {
-	struct rung_arena *arena = rung_arena_of(onto->env_);
 	const struct rung_header_list *theirs = from->headers_;
-	struct rung_header_list merged = { 0 };
-	int rc = 0;
+	struct rung_header_list *ours = onto->headers_;
+	uint32_t letters = letters_of(skip), count = 0, room = theirs->count + ours->count + 1;
 
 	if (onto->error || theirs->count == 0)
 		return;
-	/* The fields of `from` come first: so its Set-Cookie lines do, and a browser lets the later ones win. */
-	for (uint32_t i = 0; i < theirs->count && rc == 0; i++) {
-		const struct rung_field *field = &theirs->fields[i];
-		bool both = rung_name_is(field, "Set-Cookie", 10);
-
-		if (!is_listed(field, skip) &&
-			(both || !rung_list_find(onto->headers_, field->name, field->name_size)))
-			rc = rung_list_push(&merged, arena, *field);
+	struct rung_field *merged = rung_alloc(onto->env_, room * sizeof *merged);
+	if (!merged) {
+		rung_response_stick(onto, -ENOMEM);
+		return;
 	}
-	for (uint32_t i = 0; i < onto->headers_->count && rc == 0; i++)
-		rc = rung_list_push(&merged, arena, onto->headers_->fields[i]);
-	if (rc < 0)
-		rung_response_stick(onto, rc);
-	else
-		*onto->headers_ = merged;
+	/* The fields of `from` come first: so its Set-Cookie lines do, and a browser lets the later ones win. */
+	for (uint32_t i = 0; i < theirs->count; i++) {
+		const struct rung_field *field = &theirs->fields[i];
+
+		if (letters & letter_bit(*field->name) && is_listed(field, skip))
+			continue;
+		if (rung_name_is(field, "Set-Cookie", 10) ||
+			!rung_list_find(ours, field->name, field->name_size))
+			merged[count++] = *field;
+	}
+	if (ours->count)
+		memcpy(merged + count, ours->fields, ours->count * sizeof *merged);
+	*ours = (struct rung_header_list){ merged, count + ours->count, room };
 }

@@ -125,11 +125,11 @@ Test(apps, two_apps_by_name_with_queries_and_merged_headers)
 	ASSERT_STR(rung_reply_header(reply, "X-Front"), "front");
 	ASSERT_STR(rung_reply_header(reply, "X-Target"), "greeter");
 	ASSERT_STR(rung_reply_header(reply, "X-Both"), "target");
-	ASSERT_STR(rung_client_cookie(client, "front"), "1");
-	ASSERT_STR(rung_client_cookie(client, "target"), "1");
 	reply = rung_client_get(client, "/add/2/40");
 	ASSERT_STR(reply->body, "2 + 40 = 42\n");
 	ASSERT_STR(rung_reply_header(reply, "X-Target"), "calculator");
+	ASSERT_STR(rung_client_cookie(client, "front"), "1");
+	ASSERT_STR(rung_client_cookie(client, "target"), "1");
 	ASSERT_INT(rung_client_get(client, "/add/2/x")->status, 400);
 	ASSERT_HAS(rung_client_get(client, "/greeter/greet?name=direct")->body,
 		"Hello from localhost, asked for name=direct");
