@@ -6,8 +6,9 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$1/rung"
 for header in "$top"/framework/*.h "$top"/middleware/*.h "$top"/middleware/*/*.h; do
 	[ -e "$header" ] || continue
-	# A private header says so on its first line and is reached by its own path alone.
-	if head -n 1 "$header" | grep -q 'private'; then
+	# A private header says so where it says its name, and is reached by its own path alone.
+	if head -n 2 "$header" | grep -q '\.h: private:'; then
+		rm -f "$1/rung/$(basename "$header")"
 		continue
 	fi
 	ln -sfn "$header" "$1/rung/$(basename "$header")"
