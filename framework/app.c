@@ -173,14 +173,34 @@ int rung_take(struct rung_app *app, const char *who)
 	return rc;
 }
 
-/* `pending` remembers what to give back even when one app stands twice in the list and is gone after the first. */
+static struct rung_app *element(struct rung_app *const *apps, size_t stride, size_t i)
+{
+	return *(struct rung_app *const *)(const void *)((const char *)apps + i * stride);
+}
+
+/* Gives back what was taken of a list. One of its apps may stand twice in it, or be what another one holds: so all are kept
+ * alive until the last was looked at. */
+static void give_back(struct rung_app *const *apps, size_t stride, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		rung_ref(element(apps, stride, i));
+	for (size_t i = 0; i < count; i++) {
+		struct rung_app *app = element(apps, stride, i);
+
+		for (; app && app->record_->pending; app->record_->pending--)
+			rung_drop(app);
+	}
+	for (size_t i = 0; i < count; i++)
+		rung_app_destroy(element(apps, stride, i));
+}
+
+/* `pending` counts what was taken of each, for the case that a later one of the list cannot be. */
 int rung_take_all(struct rung_app *const *apps, size_t stride, size_t count, const char *who)
 {
-	const char *at = (const char *)apps;
 	int rc = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		struct rung_app *app = *(struct rung_app *const *)(const void *)(at + i * stride);
+		struct rung_app *app = element(apps, stride, i);
 		int taken = take_one(app, who);
 
 		if (taken == 0)
@@ -188,19 +208,11 @@ int rung_take_all(struct rung_app *const *apps, size_t stride, size_t count, con
 		else if (rc == 0)
 			rc = taken;
 	}
-	for (size_t i = 0; i < count; i++) {
-		struct rung_app *app = *(struct rung_app *const *)(const void *)(at + i * stride);
-		bool seen = !app;
-
-		for (size_t j = 0; j < i && !seen; j++)
-			seen = *(struct rung_app *const *)(const void *)(at + j * stride) == app;
-		if (seen)
-			continue;
-		unsigned pending = app->record_->pending;
-		app->record_->pending = 0;
-		while (rc < 0 && pending--)
-			rung_drop(app);
-	}
+	if (rc < 0)
+		give_back(apps, stride, count);
+	else
+		for (size_t i = 0; i < count; i++)
+			element(apps, stride, i)->record_->pending = 0;
 	return rc;
 }
 

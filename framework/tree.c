@@ -156,7 +156,12 @@ bool rung_segment_means(const char *raw, size_t raw_size, const char *literal, s
 		char c = raw[i];
 
 		if (c == '%' && raw_size - i > 2) {
-			c = (char)(hex_value(raw[i + 1]) << 4 | hex_value(raw[i + 2]));
+			int high = hex_value(raw[i + 1]), low = hex_value(raw[i + 2]);
+
+			/* A mount is asked for bad escapes too; they mean nothing that is written in a place. */
+			if (high < 0 || low < 0)
+				return false;
+			c = (char)(high << 4 | low);
 			i += 2;
 		}
 		if (c != literal[j])

@@ -80,6 +80,19 @@ Test(mounts, one_slash_of_a_prefix_matches_several_of_the_path)
 	rung_client_destroy(client);
 }
 
+Test(mounts, bad_escapes_are_400_unless_the_mounted_app_gets_to_judge_them)
+{
+	struct rung_client *client = test_client(rung_routes(rung_mount("/a", app("a"))));
+	static const char *const targets[] = { "/%zz", "/%6", "/%", "/%00", "/%6z/x", "/b/%zz" };
+
+	for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
+		cr_expect(rung_client_get(client, targets[i])->status == 400, "%s: %d", targets[i],
+			rung_client_get(client, targets[i])->status);
+	check(client, "/a/%zz", "a </a> </%zz>");
+	check(client, "/%61/%zz", "a </a> </%zz>");
+	rung_client_destroy(client);
+}
+
 Test(mounts, mounts_nest_and_routes_inside_see_the_rest)
 {
 	struct rung_client *client = test_client(

@@ -123,6 +123,20 @@ Test(stack, what_cannot_be_linked_is_refused_with_the_mend_and_dropped)
 	ASSERT_HAS(rung_error(), "stack: it is empty; give it at least one app");
 }
 
+Test(stack, a_part_that_another_part_holds_is_refused)
+{
+	struct rung_app *end = endpoint();
+	struct rung_app *whole = rung_stack(layer("a"), end);
+
+	cr_assert_null(rung_stack(layer("b"), whole, end));
+	ASSERT_HAS(rung_error(), "stack: run is in a place already");
+	ASSERT_INT(frees, 3);
+	end = endpoint();
+	whole = rung_routes(rung_mount("/x", end));
+	cr_assert_null(rung_routes(rung_mount("/y", whole), end, NULL));
+	ASSERT_INT(frees, 4);
+}
+
 Test(stack, the_first_message_is_kept)
 {
 	cr_assert_null(
