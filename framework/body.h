@@ -7,7 +7,8 @@
  *
  * Ownership: a descriptor, a source or taken bytes belong to the response from the call on, also when the call fails.
  * Errors stick in res->error and the link that called the app reports them, so results may be ignored; each setter
- * also returns that error.
+ * also returns that error. NULL for bytes of some size, or for a source, is -EINVAL: what rung_printf() gives when memory is
+ * out may come here unchecked.
  */
 #pragma once
 

@@ -77,7 +77,7 @@ RUNG_API const struct rung_field *rung_header_at(const struct rung_response *res
 RUNG_API void rung_header_merge(
 	struct rung_response *onto, const struct rung_response *from, const char *const *skip);
 
-/* -- whole replies: status, Content-Type, body. All return 0 or the error that stuck ------------------------ */
+/* -- whole replies: status, Content-Type, body. All return 0 or the error that stuck; -EINVAL for a NULL text ---- */
 
 RUNG_API int rung_reply_empty(struct rung_response *res, int status);
 RUNG_API int rung_reply_text(struct rung_response *res, int status, const char *text); /* text/plain, UTF-8 */
