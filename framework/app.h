@@ -144,7 +144,7 @@ static inline void rung_call(const struct rung_app *app, struct rung_env *env, s
 {
 	int result = app->call_(app, env, res);
 
-	if (RUNG_UNLIKELY((result | res->error) != 0 || (unsigned)(res->status - 100) > 899u))
+	if (RUNG_UNLIKELY((result | res->error) != 0 || (unsigned)(res->status - 200) > 799u))
 		rung_contain_(app, env, res, result);
 }
 

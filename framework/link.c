@@ -45,7 +45,7 @@ static int judge(struct rung_env *env, const struct rung_response *res, int resu
 	if (res->status == 0)
 		return rung_fail_at(
 			env, -EPROTO, NULL, 0, "no response was made; set a status or use rung_reply_...");
-	return rung_fail_at(env, -EPROTO, NULL, 0, "status %d; use 100 to 999", res->status);
+	return rung_fail_at(env, -EPROTO, NULL, 0, "status %d; use 200 to 999", res->status);
 }
 
 void rung_contain_(const struct rung_app *app, struct rung_env *env, struct rung_response *res, int result)

@@ -226,10 +226,11 @@ static RUNG_COLD void refuse_unreproxied(struct rung_request *request, struct ru
 	give_up(request, res, 500);
 }
 
-/* A hook's setter failed: the fields it meant are missing, so nothing of the response may go out. */
+/* A hook's setter failed: the fields it meant are missing, so nothing of the response may go out. Or it set a status that is
+ * none. */
 static RUNG_COLD void refuse_hook(struct rung_request *request, struct rung_response *res)
 {
-	int err = res->error;
+	int err = res->error ? res->error : -EPROTO;
 
 	if (!request->failure.err || request->logged)
 		rung_fail_at(&request->env, err, NULL, 0, "a response hook failed: %s", strerror(-err));
@@ -242,11 +243,14 @@ static bool describes_body(const struct rung_field *field, const void *data)
 	return rung_name_is(field, "Content-Type", 12) || rung_name_is(field, "Content-Length", 14);
 }
 
-/* RFC 9110 section 6.4.1: 1xx, 204 and 304 have no content; 205 is given none either (section 15.3.6). */
-static RUNG_COLD void strip_forbidden_body(struct rung_response *res)
+/* RFC 9110 section 6.4.1: 204 and 304 have no content; 205 is given none either (section 15.3.6). */
+static bool has_no_content(int status)
 {
-	if (res->status >= 200 && res->status != 204 && res->status != 205 && res->status != 304)
-		return;
+	return status == 204 || status == 205 || status == 304;
+}
+
+static RUNG_COLD void strip_body(struct rung_response *res)
+{
 	rung_body_close(res);
 	if (res->status != 304)
 		rung_header_filter(res, describes_body, NULL);
@@ -261,11 +265,10 @@ struct rung_response *rung_request_run(struct rung_request *request)
 		refuse_unreproxied(request, res);
 	for (struct rung_hook *hook = request->response_hooks; hook; hook = hook->next)
 		hook->response(hook->env, res, hook->data);
-	if (__builtin_expect(res->error != 0, 0))
+	if (__builtin_expect(res->error != 0 || (unsigned)(res->status - 200) > 799u, 0))
 		refuse_hook(request, res);
-	if (__builtin_expect(
-		    res->status < 200 || res->status == 204 || res->status == 205 || res->status == 304, 0))
-		strip_forbidden_body(res);
+	if (__builtin_expect(has_no_content(res->status), 0))
+		strip_body(res);
 	return res;
 }
 

@@ -18,7 +18,7 @@ RUNG_BEGIN
 struct rung_env;
 
 struct rung_response {
-	int status;               /* 100 to 999; 0 while pristine */
+	int status;               /* 200 to 999; 0 while pristine */
 	int error;                /* the first error of a setter, a negative errno; read */
 	enum rung_body_kind kind; /* of the body; read */
 	bool pass;                /* "not mine": a cascade asks the next app. Set beside a 404 or 405 */

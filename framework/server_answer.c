@@ -113,6 +113,7 @@ static RUNG_COLD enum MHD_Result refuse(struct MHD_Connection *mhd, int status, 
 
 /* -- the head and the body of the request -------------------------------------------------------------------------------------- */
 
+/* MHD_NO ends the walk, and nothing else tells of it. */
 static enum MHD_Result add_field(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_size,
 	const char *value, size_t value_size)
 {
@@ -121,8 +122,10 @@ static enum MHD_Result add_field(void *cls, enum MHD_ValueKind kind, const char 
 	(void)kind;
 	if (!value)
 		value = "";
-	return rung_request_add_field(&exchange->request, name, name_size, value, value_size) == 0 ? MHD_YES
-												   : MHD_NO;
+	if (rung_request_add_field(&exchange->request, name, name_size, value, value_size) == 0)
+		return MHD_YES;
+	exchange->is_broken = true;
+	return MHD_NO;
 }
 
 static const struct sockaddr *find_peer(struct rung_request *request)
@@ -150,8 +153,9 @@ static __attribute__((noinline)) enum MHD_Result begin(
 	restore_target(exchange);
 	rung_request_begin(request, &server->site);
 	request->find_peer = find_peer;
-	if (MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, add_field, exchange) < 0)
-		return MHD_NO;
+	MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, add_field, exchange);
+	if (exchange->is_broken)
+		return refuse(mhd, 503, "out of memory");
 	struct rung_refusal refusal = rung_request_line(request, method, &exchange->target, version);
 	if (refusal.status)
 		return refuse(mhd, refusal.status, refusal.reason);

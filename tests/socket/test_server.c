@@ -604,6 +604,22 @@ Test(server, statuses_without_content_have_none)
 	rung_server_destroy(server);
 }
 
+/* Lint would find it first. */
+Test(server, an_interim_status_is_no_answer)
+{
+	const struct rung_setup unlinted = { .size = sizeof unlinted, .probes = test_no_probes };
+	struct rung_server *server =
+		test_server(rung_run(no_content), (struct rung_server_options){ .setup = &unlinted });
+	char *answer = test_send(
+		server, "GET /?103 HTTP/1.1\r\nHost: h\r\n\r\nGET /?200 HTTP/1.1\r\nHost: h\r\n\r\n");
+
+	ASSERT_HAS(answer, "HTTP/1.1 500 ");
+	ASSERT_HAS(answer, "HTTP/1.1 200 OK\r\n");
+	ASSERT_HAS(test_log(), "status 103; use 200 to 999");
+	free(answer);
+	rung_server_destroy(server);
+}
+
 static int give(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
 	(void)self, (void)env;

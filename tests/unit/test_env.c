@@ -375,9 +375,11 @@ Test(env, hooks_run_in_reverse_once_and_always)
 
 static void break_response(struct rung_env *env, struct rung_response *res, void *data)
 {
-	(void)env;
 	(void)data;
-	rung_header(res, "bad name", "x");
+	if (*env->query)
+		res->status = atoi(env->query);
+	else
+		rung_header(res, "bad name", "x");
 }
 
 static int set_bad_hook(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
@@ -395,6 +397,11 @@ Test(env, a_response_hook_that_fails_lets_nothing_out)
 	ASSERT_INT(reply->status, 500);
 	ASSERT_STR(reply->body, "");
 	ASSERT_HAS(test_log(), "bad name");
+	/* Nor does one that sets a status that is none. */
+	ASSERT_INT(rung_client_get(client, "/?101")->status, 500);
+	ASSERT_INT(rung_client_get(client, "/?1000")->status, 500);
+	ASSERT_INT(rung_client_get(client, "/?-1")->status, 500);
+	ASSERT_STR(rung_client_get(client, "/?299")->body, "must not go out");
 	rung_client_destroy(client);
 }
 

@@ -281,9 +281,9 @@ Test(response, a_link_makes_a_response_of_every_failure)
 			"rung: 500 in app: call returned 404; return 0 or a negative errno, and put the status into res [GET /x]\n" },
 		{ "no status", 0, 0, 500,
 			"rung: 500 in app: no response was made; set a status or use rung_reply_... [GET /x]\n" },
-		{ "small status", 0, 99, 500, "rung: 500 in app: status 99; use 100 to 999 [GET /x]\n" },
-		{ "large status", 0, 1000, 500, "rung: 500 in app: status 1000; use 100 to 999 [GET /x]\n" },
-		{ "negative status", 0, -1, 500, "rung: 500 in app: status -1; use 100 to 999 [GET /x]\n" },
+		{ "small status", 0, 99, 500, "rung: 500 in app: status 99; use 200 to 999 [GET /x]\n" },
+		{ "large status", 0, 1000, 500, "rung: 500 in app: status 1000; use 200 to 999 [GET /x]\n" },
+		{ "negative status", 0, -1, 500, "rung: 500 in app: status -1; use 200 to 999 [GET /x]\n" },
 		{ "least that is good", 0, 200, 200, "" },
 		{ "most that is good", 0, 999, 999, "" },
 	};
