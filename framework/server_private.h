@@ -1,6 +1,6 @@
 /*
  * server_private.h: private: the parts of the server. server.c makes and ends it, server_listen.c has the sockets,
- * server_loop.c one event loop, server_answer.c what libmicrohttpd calls for a request.
+ * server_loop.c one event loop, server_answer.c what libmicrohttpd calls for a request, server_send.c its answer.
  *
  * Everything of a loop belongs to its thread: its connections, its exchanges, its memory. Other threads reach it
  * through its pipe alone.
@@ -105,4 +105,12 @@ enum MHD_Result rung_answer(void *loop, struct MHD_Connection *mhd, const char *
 	const char *version, const char *upload, size_t *upload_size, void **exchange);
 void rung_answer_done(
 	void *loop, struct MHD_Connection *mhd, void **exchange, enum MHD_RequestTerminationCode why);
+
+/* -- server_send.c --------------------------------------------------------------------------------------------- */
+
+/* Queues the response; in its place a 500 or 503 without a body when it cannot be sent. MHD_NO closes the connection. */
+enum MHD_Result rung_server_send(
+	struct exchange *exchange, struct MHD_Connection *mhd, struct rung_response *res);
+
+/* Asks a body again that was not there yet. */
 void rung_answer_resume(struct exchange *exchange);

@@ -604,6 +604,33 @@ Test(server, statuses_without_content_have_none)
 	rung_server_destroy(server);
 }
 
+static int set_connection(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	(void)self;
+	rung_header(res, "connection", env->query);
+	return rung_reply_text(res, 200, "text");
+}
+
+Test(server, an_app_may_say_what_becomes_of_the_connection)
+{
+	struct rung_server *server = test_server(rung_run(set_connection), plain);
+	char *answer = test_send(server,
+		"GET /?keep-alive HTTP/1.1\r\nHost: h\r\n\r\n"
+		"GET /?Keep-Alive,keep-alive HTTP/1.1\r\nHost: h\r\n\r\n"
+		"GET /?close HTTP/1.1\r\nHost: h\r\n\r\nGET /?never-asked HTTP/1.1\r\nHost: h\r\n\r\n");
+	const char *at = answer;
+
+	for (int i = 0; i < 3; i++) {
+		at = strstr(at, "HTTP/1.1 200 OK\r\n");
+		cr_assert(at != NULL, "answer %d: %s", i, answer);
+		at++;
+	}
+	cr_assert_null(strstr(at, "HTTP/1.1"), "closed after the third: %s", answer);
+	ASSERT_HAS(at, "Connection: close\r\n");
+	free(answer);
+	rung_server_destroy(server);
+}
+
 /* Lint would find it first. */
 Test(server, an_interim_status_is_no_answer)
 {

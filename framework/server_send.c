@@ -1,0 +1,219 @@
+/*
+ * server_send.c: an app's response as libmicrohttpd's: its body, its head, and what goes out when it cannot.
+ */
+#include "server_private.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* -- bodies of answers ------------------------------------------------------------------------------------------------------------ */
+
+/* A body that is not there yet: the connection sleeps, and its loop asks again. */
+static ssize_t wait_for_body(struct exchange *exchange)
+{
+	struct loop *loop = exchange->loop;
+
+	MHD_suspend_connection(exchange->mhd);
+	exchange->is_waiting = true;
+	exchange->next = loop->waiting;
+	loop->waiting = exchange;
+	return 0;
+}
+
+void rung_answer_resume(struct exchange *exchange)
+{
+	exchange->is_waiting = false;
+	MHD_resume_connection(exchange->mhd);
+}
+
+static ssize_t read_body(void *cls, uint64_t position, char *buffer, size_t max)
+{
+	struct exchange *exchange = cls;
+
+	if (exchange->is_broken || exchange->is_cut)
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	ssize_t n = rung_body_read(exchange->response, (int64_t)position, buffer, max);
+	if (n > 0) {
+		exchange->sent += n;
+		return n;
+	}
+	if (n == -EAGAIN)
+		return wait_for_body(exchange);
+	if (n == 0 && exchange->length < 0)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	exchange->is_broken = true;
+	rung_log(&exchange->request.env, RUNG_LOG_ERROR, "rung: body of %s %s%s: %s after %lld bytes",
+		exchange->request.env.method, exchange->request.env.script_name,
+		exchange->request.env.path_info,
+		n == 0 ? "it ended before its announced length" : strerror((int)-n),
+		(long long)exchange->sent);
+	return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static struct MHD_Response *from_source(struct exchange *exchange)
+{
+	uint64_t size = exchange->length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)exchange->length;
+	struct MHD_Response *response =
+		MHD_create_response_from_callback(size, RUNG_STREAM_BLOCK, read_body, exchange, NULL);
+
+	/* libmicrohttpd ends the chunks of a body that HEAD does not have, and so spoils the connection; like this it
+	 * closes it instead. */
+	if (response && exchange->is_head && exchange->length < 0)
+		MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+	return response;
+}
+
+/* The whole of a small file in memory, so that head and body leave in one send. */
+static int load_file(struct exchange *exchange, struct rung_response *res)
+{
+	size_t size = (size_t)exchange->length, at = 0;
+	char *bytes = rung_arena_alloc(&exchange->request.arena, size + 1);
+
+	if (!bytes)
+		return -ENOMEM;
+	while (at < size) {
+		ssize_t n = rung_body_read(res, (int64_t)at, bytes + at, size - at);
+
+		if (n <= 0)
+			return n < 0 ? (int)n : -EIO;
+		at += (size_t)n;
+	}
+	return rung_body_static(res, bytes, size);
+}
+
+/* libmicrohttpd takes the descriptor and closes it with the response. */
+static struct MHD_Response *from_descriptor(struct exchange *exchange, struct rung_response *res)
+{
+	struct MHD_Response *response = MHD_create_response_from_fd_at_offset64(
+		(uint64_t)exchange->length, res->body_->file.fd, (uint64_t)res->body_->file.offset);
+
+	if (response)
+		res->kind = RUNG_BODY_EMPTY;
+	return response;
+}
+
+static struct MHD_Response *from_bytes(const void *bytes, size_t size)
+{
+	return MHD_create_response_from_buffer(size, (void *)(uintptr_t)bytes, MHD_RESPMEM_PERSISTENT);
+}
+
+/* Returns NULL with *ret_err set when there can be none. */
+static struct MHD_Response *make_response(struct exchange *exchange, struct rung_response *res, int *ret_err)
+{
+	*ret_err = -ENOMEM;
+	if (res->kind == RUNG_BODY_BYTES && !exchange->is_head) {
+		exchange->length = (int64_t)res->body_->bytes.size;
+		return from_bytes(res->body_->bytes.at, res->body_->bytes.size);
+	}
+	exchange->length = rung_response_length(res, exchange->is_head);
+	/* For HEAD only the length matters: nothing is read. */
+	if (exchange->is_head && exchange->length != 0)
+		return from_source(exchange);
+	if (res->kind == RUNG_BODY_FILE && exchange->length > RUNG_IN_ONE_BUFFER)
+		return from_descriptor(exchange, res);
+	if (res->kind == RUNG_BODY_FILE) {
+		*ret_err = load_file(exchange, res);
+		if (*ret_err < 0)
+			return NULL;
+	}
+	if (res->kind == RUNG_BODY_BYTES)
+		return from_bytes(res->body_->bytes.at, res->body_->bytes.size);
+	if (res->kind == RUNG_BODY_PULL)
+		return from_source(exchange);
+	return from_bytes("", 0);
+}
+
+/* -- heads of answers ---------------------------------------------------------------------------------------------------------------- */
+
+/* Fields that say how the message is framed: libmicrohttpd writes them from the body itself; and Date. */
+static bool is_own_field(const struct rung_field *field)
+{
+	return rung_name_is(field, "Content-Length", 14) || rung_name_is(field, "Transfer-Encoding", 17) ||
+	       rung_name_is(field, "Date", 4);
+}
+
+/* libmicrohttpd decides by itself whether a connection stays, and takes no field that says only so. */
+static bool is_keep_alive(const struct rung_field *field)
+{
+	return rung_name_is(field, "Connection", 10) && rung_list_has(field->value, "keep-alive");
+}
+
+/* libmicrohttpd builds the head in what the request left of the connection's memory, and closes without an answer when
+ * it does not fit. */
+static bool head_fits(const struct exchange *exchange, size_t size)
+{
+	size_t limit = exchange->loop->server->limits.connection_memory;
+	size_t request =
+		MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
+
+	request += exchange->request.headers.count * (size_t)64;
+	return size + request < limit;
+}
+
+enum {
+	SURELY_FITS = 1024, /* bytes of head */
+	FIELD_EXTRA = 4,    /* ": " and the line's end */
+	STATUS_LINE = 256,  /* with the fields that libmicrohttpd adds */
+};
+
+/* Returns 0; -ENOMEM; -EMSGSIZE for a head that does not fit. libmicrohttpd takes no empty value; one blank means the
+ * same. */
+static int add_fields(
+	struct exchange *exchange, struct MHD_Response *response, const struct rung_response *res)
+{
+	const struct rung_header_list *list = res->headers_;
+	size_t size = STATUS_LINE;
+
+	for (uint32_t i = 0; i < list->count; i++) {
+		const struct rung_field *field = &list->fields[i];
+
+		size += (size_t)field->name_size + field->value_size + FIELD_EXTRA;
+		if (is_own_field(field))
+			continue;
+		if (MHD_add_response_header(response, field->name, field->value_size ? field->value : " ") ==
+			MHD_YES)
+			continue;
+		if (!is_keep_alive(field))
+			return -ENOMEM;
+	}
+	if (exchange->loop->is_draining &&
+		MHD_add_response_header(response, "Connection", "close") != MHD_YES)
+		return -ENOMEM;
+	return size < SURELY_FITS || head_fits(exchange, size) ? 0 : -EMSGSIZE;
+}
+
+/* What is sent when the answer cannot be: nothing of it has gone out yet. */
+static struct MHD_Response *fall_back(struct exchange *exchange, struct rung_response *res, int err)
+{
+	struct rung_env *env = &exchange->request.env;
+
+	exchange->status = err == -ENOMEM ? 503 : 500;
+	exchange->length = 0;
+	rung_log(env, RUNG_LOG_ERROR, "rung: %d for %s %s%s: the answer could not be sent: %s",
+		exchange->status, env->method, env->script_name, env->path_info,
+		err == -EMSGSIZE ? "its head is larger than the connection's memory" : strerror(-err));
+	rung_response_clear(res);
+	return from_bytes("", 0);
+}
+
+enum MHD_Result rung_server_send(
+	struct exchange *exchange, struct MHD_Connection *mhd, struct rung_response *res)
+{
+	int err = 0;
+
+	exchange->status = res->status;
+	struct MHD_Response *response = make_response(exchange, res, &err);
+	if (response)
+		err = add_fields(exchange, response, res);
+	if (response && err < 0) {
+		MHD_destroy_response(response);
+		response = NULL;
+	}
+	if (!response)
+		response = fall_back(exchange, res, err);
+	if (!response)
+		return MHD_NO;
+	enum MHD_Result queued = MHD_queue_response(mhd, (unsigned)exchange->status, response);
+	MHD_destroy_response(response);
+	return queued;
+}
