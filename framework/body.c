@@ -210,6 +210,14 @@ static ssize_t read_file(const struct rung_body *body, int64_t at, void *buffer,
 	return n < 0 ? -errno : n;
 }
 
+/* One that claims more than there was room for has written who knows where; what there is must not go out. */
+static ssize_t read_source(struct rung_source *source, void *buffer, size_t max)
+{
+	ssize_t n = source->read(source, buffer, max);
+
+	return n > 0 && (size_t)n > max ? -EOVERFLOW : n;
+}
+
 ssize_t rung_body_read(struct rung_response *res, int64_t at, void *buffer, size_t max)
 {
 	switch (res->kind) {
@@ -218,7 +226,7 @@ ssize_t rung_body_read(struct rung_response *res, int64_t at, void *buffer, size
 	case RUNG_BODY_FILE:
 		return read_file(res->body_, at, buffer, max);
 	case RUNG_BODY_PULL:
-		return res->body_->pull.source->read(res->body_->pull.source, buffer, max);
+		return read_source(res->body_->pull.source, buffer, max);
 	case RUNG_BODY_EMPTY:
 	case RUNG_BODY_URI:
 		break;

@@ -446,3 +446,30 @@ Test(body, a_file_that_is_shorter_than_it_was_is_broken)
 	cr_assert_not(is_open(one_fd));
 	rung_client_destroy(client);
 }
+
+/* Claims to have written more than there was room for. */
+static ssize_t boast(struct rung_source *source, void *buffer, size_t max)
+{
+	(void)source;
+	memset(buffer, 'x', max);
+	return (ssize_t)max + 1;
+}
+
+static int give_boaster(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	static struct rung_source boaster = { .read = boast };
+
+	(void)self;
+	(void)env;
+	return rung_reply_pull(res, 200, NULL, &boaster, -1);
+}
+
+Test(body, a_source_that_claims_more_than_it_was_asked_for_is_broken)
+{
+	struct rung_client *client = test_client(rung_run(give_boaster));
+	const struct rung_reply *reply = rung_client_get(client, "/");
+
+	ASSERT_INT(reply->outcome, RUNG_BROKEN);
+	ASSERT_INT(reply->size, 0);
+	rung_client_destroy(client);
+}

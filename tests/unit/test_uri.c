@@ -102,6 +102,32 @@ Test(uri, what_the_grammar_does_not_know_is_refused)
 	ASSERT_INT(rung_uri_parse("/a\0b", 4, &uri), -EINVAL);
 }
 
+Test(uri, each_byte_is_taken_where_the_grammar_has_it)
+{
+	/* RFC 3986 appendix A: what may stand bare in each part; "%" may not, it begins an escape. */
+	static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+	static const struct {
+		const char *before, *after, *also;
+	} places[] = { { "http://u", "@h/", "!$&'()*+,;=:" }, { "http://h", "/", "!$&'()*+,;=@/?#:" },
+		{ "http://h/p", "", "!$&'()*+,;=:@/?#" }, { "http://h/?q", "", "!$&'()*+,;=:@/?" },
+		{ "http://h/#f", "", "!$&'()*+,;=:@/?" } };
+
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+		for (int byte = 0; byte < 256; byte++) {
+			char text[32];
+			struct rung_uri uri;
+			int size = snprintf(text, sizeof text, "%s_%s", places[i].before, places[i].after);
+			bool expected = byte && (strchr(unreserved, byte) || strchr(places[i].also, byte));
+
+			/* In the userinfo these end the authority, and what follows is a good path, query or fragment. */
+			if (i == 0 && byte && strchr("/?#", byte))
+				continue;
+			text[strlen(places[i].before)] = (char)byte;
+			cr_expect((rung_uri_parse(text, (size_t)size, &uri) == 0) == expected,
+				"%s, then byte 0x%02x", places[i].before, byte);
+		}
+}
+
 Test(uri, no_byte_beyond_the_size_is_read)
 {
 	struct rung_uri uri;
@@ -115,6 +141,33 @@ Test(uri, no_byte_beyond_the_size_is_read)
 	ASSERT_INT(rung_uri_parse(text, 7, &uri), 0);
 	ASSERT_INT(rung_uri_parse(text, 5, &uri), 0);
 	free(text);
+}
+
+Test(uri, parts_are_written_as_they_were_read)
+{
+	static const char *const cases[] = { "", "/", "?", "#", "?#", "//", "//h", "//@h:", "x:", "x:?#",
+		"http://U:p@H:080/%7e/../b?c=%2F#%41", "http://[2001:DB8::1.2.3.4]:1/", "http://[v7.a:b]",
+		"file:///etc", "mailto:a@b", "a//b/./c", "./a:b", "http://h/?", "http://h/#" };
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct rung_uri uri;
+		char text[64];
+		size_t size = strlen(cases[i]);
+
+		cr_assert(rung_uri_parse(cases[i], size, &uri) == 0, "<%s> is refused", cases[i]);
+		ASSERT_INT(rung_uri_format(&uri, text, size + 1), size);
+		ASSERT_STR(text, cases[i]);
+		for (size_t room = 0; room <= size; room++) {
+			memset(text, '!', sizeof text);
+			ASSERT_INT(rung_uri_format(&uri, text, room), -ENOSPC);
+			cr_expect(text[room] == '!' && (room == 0 || text[0] == '\0'), "<%s> in %zu",
+				cases[i], room);
+		}
+	}
+	struct rung_uri made = { .host = { "h", 1 }, .port = { "8", 1 }, .path = { "/p", 2 } };
+	char text[16];
+	ASSERT_INT(rung_uri_format(&made, text, sizeof text), 7);
+	ASSERT_STR(text, "//h:8/p");
 }
 
 Test(uri, the_port_that_counts)
@@ -268,6 +321,10 @@ Test(uri, the_normal_form)
 		{ "http://U:P@H/", "http://U:P@h/" },
 		{ "http://[2001:DB8::A]/", "http://[2001:db8::a]/" },
 		{ "ftp://H:21", "ftp://h:21" },
+		{ "ftp://h:0/", "ftp://h:0/" }, /* no port is known to be its default, so none is dropped */
+		{ "//h:00", "//h:0" },
+		{ "ftp://h:/", "ftp://h/" },
+		{ "http://h:0/", "http://h:0/" },
 		{ "a/../b", "a/../b" },
 		{ "/a/../b", "/b" },
 		{ "x:/..//b", "x:/.//b" },
@@ -283,9 +340,13 @@ Test(uri, the_normal_form)
 		ssize_t size = rung_uri_normalize(&uri, text, sizeof text);
 		cr_expect(size == (ssize_t)strlen(cases[i][1]) && strcmp(text, cases[i][1]) == 0,
 			"<%s> is <%s>, not <%s>", cases[i][0], text, cases[i][1]);
-		for (size_t room = 0; room <= (size_t)size; room++)
+		for (size_t room = 0; size >= 0 && room <= (size_t)size; room++) {
+			memset(text, '!', sizeof text);
 			cr_expect(rung_uri_normalize(&uri, text, room) == -ENOSPC, "%s: room of %zu",
 				cases[i][0], room);
+			cr_expect(text[room] == '!' && (room == 0 || text[0] == '\0'), "%s: room of %zu",
+				cases[i][0], room);
+		}
 	}
 }
 
@@ -313,8 +374,12 @@ Test(uri, what_may_stay_stays_and_the_rest_is_encoded)
 		ASSERT_INT(rung_uri_encode(cases[i].part, cases[i].text, size, text, sizeof text), encoded);
 		ASSERT_STR(text, cases[i].encoded);
 		ASSERT_INT(rung_uri_encode(cases[i].part, cases[i].text, size, text, encoded + 1), encoded);
-		ASSERT_INT(rung_uri_encode(cases[i].part, cases[i].text, size, text, encoded), -ENOSPC);
-		ASSERT_INT(rung_uri_encode(cases[i].part, cases[i].text, size, text, 0), -ENOSPC);
+		for (size_t room = 0; room <= encoded; room++) {
+			memset(text, '!', sizeof text);
+			ASSERT_INT(rung_uri_encode(cases[i].part, cases[i].text, size, text, room), -ENOSPC);
+			cr_expect(text[room] == '!' && (room == 0 || text[0] == '\0'), "<%s> in %zu",
+				cases[i].text, room);
+		}
 	}
 }
 
@@ -348,8 +413,12 @@ Test(uri, escapes_are_decoded_once)
 		cr_expect(result == cases[i].result, "<%s>: %zd", cases[i].text, result);
 		if (result >= 0)
 			cr_expect_str_eq(text, cases[i].decoded, "<%s>: <%s>", cases[i].text, text);
-		if (result > 0)
-			ASSERT_INT(rung_uri_decode(cases[i].text, size, text, (size_t)result), -ENOSPC);
+		for (ssize_t room = 0; room <= result; room++) {
+			memset(text, '!', sizeof text);
+			ASSERT_INT(rung_uri_decode(cases[i].text, size, text, (size_t)room), -ENOSPC);
+			cr_expect(text[room] == '!' && (room == 0 || text[0] == '\0'), "<%s> in %zd",
+				cases[i].text, room);
+		}
 	}
 }
 
@@ -384,6 +453,17 @@ Test(uri, the_four_forms_of_a_target)
 		{ "GET", "http://", NULL },
 		{ "GET", "http:///a", NULL },
 		{ "GET", "://h", NULL },
+		{ "GET", "http://[::1]:8/", "1|http|[::1]:8|/|-" },
+		{ "GET", "http://h:/", "1|http|h:|/|-" },
+		{ "GET", "http://h/|{%\x80", "1|http|h|/|{%\x80|-" },
+		/* only paths and queries are lenient, the authority is as strict as in any URI */
+		{ "GET", "http://h:65536/", NULL },
+		{ "GET", "http://h:x/", NULL },
+		{ "GET", "http://[::g]/", NULL },
+		{ "GET", "http://a|b/", NULL },
+		{ "GET", "http://h%zz/", NULL },
+		{ "GET", "http://\x80/", NULL },
+		{ "GET", "http://:80/", NULL },
 		{ "GET", "/a b", NULL },
 		{ "GET", "/a#b", NULL },
 		{ "GET", "/a\tb", NULL },
@@ -416,4 +496,18 @@ Test(uri, the_four_forms_of_a_target)
 	}
 	struct rung_request_target target;
 	ASSERT_INT(rung_target_parse("GET", "/a\0b", 4, &target), -EINVAL);
+}
+
+Test(uri, a_path_or_query_of_a_target_holds_all_but_controls_space_and_the_number_sign)
+{
+	for (int byte = 0; byte < 256; byte++) {
+		bool expected = byte > ' ' && byte != 0x7f && byte != '#';
+		char path[] = { '/', (char)byte }, query[] = { '/', '?', (char)byte };
+		struct rung_request_target target;
+
+		cr_expect((rung_target_parse("GET", path, sizeof path, &target) == 0) == expected,
+			"byte 0x%02x in a path", byte);
+		cr_expect((rung_target_parse("GET", query, sizeof query, &target) == 0) == expected,
+			"byte 0x%02x in a query", byte);
+	}
 }
