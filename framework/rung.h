@@ -8,6 +8,7 @@
 #include <rung/app.h>
 #include <rung/body.h>
 #include <rung/client.h>
+#include <rung/conditional.h>
 #include <rung/date.h>
 #include <rung/env.h>
 #include <rung/headers.h>

@@ -26,6 +26,14 @@ static bool split_path(const char *at, const char *end, struct rung_request_targ
 	return true;
 }
 
+/* The authority is no more lenient than in any URI; http has no empty host (RFC 9110 section 4.2.1). */
+static bool has_good_authority(const char *scheme, const char *end)
+{
+	struct rung_uri uri;
+
+	return rung_uri_parse(scheme, (size_t)(end - scheme), &uri) == 0 && uri.host.size > 0;
+}
+
 static bool split_absolute(const char *at, const char *end, struct rung_request_target *target)
 {
 	const char *scheme = at;
@@ -41,7 +49,7 @@ static bool split_absolute(const char *at, const char *end, struct rung_request_
 		at++;
 	target->authority = slice(authority, at);
 	target->form = RUNG_TARGET_ABSOLUTE;
-	if (at == authority || !split_path(at, end, target))
+	if (!has_good_authority(scheme, at) || !split_path(at, end, target))
 		return false;
 	if (target->path.size == 0)
 		target->path = (struct rung_slice){ "/", 1 };

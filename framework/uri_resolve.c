@@ -167,7 +167,8 @@ static void put_normal_authority(struct uri_writer *out, const struct rung_uri *
 	put_normal(out, uri->host, true);
 	while (digits.size > 1 && *digits.at == '0')
 		digits = (struct rung_slice){ digits.at + 1, digits.size - 1 };
-	if (uri->port.size && port != uri_default_port(uri)) {
+	/* Where no default is known, which reads as 0, a port of 0 is one that was written and stays. */
+	if (uri->port.size && (port == 0 || port != uri_default_port(uri))) {
 		uri_put_byte(out, ':');
 		uri_put_slice(out, digits);
 	}

@@ -7,6 +7,7 @@
 #include <rung/files.h>
 
 #include <rung/body.h>
+#include <rung/conditional.h>
 #include <rung/date.h>
 #include <rung/env.h>
 #include <rung/mime.h>
@@ -21,6 +22,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 struct files {
@@ -137,16 +139,63 @@ static int reply_failed_open(
 	return reply_not_found(res);
 }
 
-/* Same bytes, same tag: size and time of change to the nanosecond; the inode tells a file that took another's place. */
-static void set_validators(struct rung_response *res, const struct stat *info)
+/* What tells one state of a file from another. */
+struct validators {
+	const char *etag;
+	time_t modified;
+};
+
+/* Same bytes, same tag: size and time of change to the nanosecond; the inode tells a file that took another's place. A date
+ * in the future is no date that may be sent (RFC 9110 section 8.8.2.1). */
+static int make_validators(struct rung_env *env, const struct stat *info, struct validators *ret_validators)
+{
+	time_t now = time(NULL);
+
+	ret_validators->modified = info->st_mtim.tv_sec < now ? info->st_mtim.tv_sec : now;
+	ret_validators->etag = rung_printf(env, "\"%llx-%llx-%llx%08lx\"", (unsigned long long)info->st_ino,
+		(unsigned long long)info->st_size, (unsigned long long)info->st_mtim.tv_sec,
+		(unsigned long)info->st_mtim.tv_nsec);
+	return ret_validators->etag ? 0 : -ENOMEM;
+}
+
+static void set_validators(struct rung_response *res, const struct validators *validators)
 {
 	char date[RUNG_HTTP_DATE_SIZE];
 
-	rung_headerf(res, "ETag", "\"%llx-%llx-%llx%08lx\"", (unsigned long long)info->st_ino,
-		(unsigned long long)info->st_size, (unsigned long long)info->st_mtim.tv_sec,
-		(unsigned long)info->st_mtim.tv_nsec);
-	rung_http_date(info->st_mtim.tv_sec, date);
+	rung_header_static(res, "ETag", validators->etag);
+	rung_http_date(validators->modified, date);
 	rung_header(res, "Last-Modified", date);
+}
+
+/* Takes the descriptor. */
+static int send_file(const struct files *files, struct rung_env *env, struct rung_response *res,
+	const char *path, int fd, const struct stat *info)
+{
+	const char *full_path = rung_printf(env, "%s/%s", files->root, path);
+	const char *type = rung_mime_type(path);
+
+	res->status = 200;
+	rung_header_static(res, "Content-Type", type ? type : "application/octet-stream");
+	rung_header_static(res, "X-Content-Type-Options", "nosniff");
+	return rung_body_file(res, fd, 0, info->st_size, full_path);
+}
+
+/* Takes the descriptor. */
+static int answer(const struct files *files, struct rung_env *env, struct rung_response *res,
+	const char *path, int fd, const struct stat *info)
+{
+	struct validators validators;
+
+	if (make_validators(env, info, &validators) < 0) {
+		close(fd);
+		return -ENOMEM;
+	}
+	enum rung_precondition judged = rung_preconditions(env, validators.etag, validators.modified);
+	set_validators(res, &validators);
+	if (judged == RUNG_GO_ON)
+		return send_file(files, env, res, path, fd, info);
+	close(fd);
+	return rung_reply_empty(res, judged == RUNG_NOT_MODIFIED ? 304 : 412);
 }
 
 static int reply_file(const struct files *files, struct rung_env *env, struct rung_response *res)
@@ -163,13 +212,7 @@ static int reply_file(const struct files *files, struct rung_env *env, struct ru
 	int fd = open_file(files->root_fd, path, &info);
 	if (fd < 0)
 		return reply_failed_open(files, env, res, fd);
-	const char *full_path = rung_printf(env, "%s/%s", files->root, path);
-	const char *type = rung_mime_type(path);
-	res->status = 200;
-	rung_header_static(res, "Content-Type", type ? type : "application/octet-stream");
-	rung_header_static(res, "X-Content-Type-Options", "nosniff");
-	set_validators(res, &info);
-	return rung_body_file(res, fd, 0, info.st_size, full_path);
+	return answer(files, env, res, path, fd, &info);
 }
 
 static int files_call(const struct rung_app *self, struct rung_env *env, struct rung_response *res)

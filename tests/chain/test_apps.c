@@ -87,6 +87,25 @@ Test(apps, private_files_arrive_by_reproxy)
 	rung_client_destroy(client);
 }
 
+Test(apps, private_files_are_not_sent_again_to_whom_has_them)
+{
+	struct rung_client *client = client_of(private_files_main, "private_files", RUNG_SERVER_AUTO);
+	char etag[128];
+
+	snprintf(etag, sizeof etag, "%s",
+		rung_reply_header(
+			rung_client_send(client, "GET", "/d/readme.txt", .headers = right), "ETag"));
+	const struct rung_field conditional[] = { right[0], { .name = "If-None-Match", .value = etag },
+		{ 0 } };
+	const struct rung_reply *reply =
+		rung_client_send(client, "GET", "/d/readme.txt", .headers = conditional);
+	ASSERT_INT(reply->status, 304);
+	ASSERT_INT(reply->size, 0);
+	ASSERT_STR(rung_reply_header(reply, "ETag"), etag);
+	ASSERT_STR(rung_reply_header(reply, "Cache-Control"), "private");
+	rung_client_destroy(client);
+}
+
 Test(apps, private_files_says_to_nginx_where_the_file_is)
 {
 	struct rung_client *client = client_of(private_files_main, "private_files", RUNG_SERVER_NGINX);

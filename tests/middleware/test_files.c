@@ -198,6 +198,47 @@ Test(files, a_link_inside_is_followed)
 	rung_client_destroy(client);
 }
 
+Test(files, what_the_client_has_is_not_sent_again)
+{
+	struct rung_client *client = client_of_root();
+	const struct rung_reply *reply = rung_client_get(client, "/a.txt");
+	char etag[128], date[64];
+
+	snprintf(etag, sizeof etag, "%s", rung_reply_header(reply, "ETag"));
+	snprintf(date, sizeof date, "%s", rung_reply_header(reply, "Last-Modified"));
+	const struct rung_field same[] = { { .name = "If-None-Match", .value = etag }, { 0 } };
+	const struct rung_field since[] = { { .name = "If-Modified-Since", .value = date }, { 0 } };
+	const struct rung_field other[] = { { .name = "If-Match", .value = "\"other\"" }, { 0 } };
+	for (int i = 0; i < 2; i++) {
+		reply = rung_client_send(client, i ? "HEAD" : "GET", "/a.txt", .headers = i ? same : since);
+		ASSERT_INT(reply->status, 304);
+		ASSERT_INT(reply->size, 0);
+		ASSERT_STR(rung_reply_header(reply, "ETag"), etag);
+		ASSERT_STR(rung_reply_header(reply, "Last-Modified"), date);
+		cr_assert_null(rung_reply_header(reply, "Content-Type"));
+		cr_assert_null(rung_reply_header(reply, "Content-Length"));
+	}
+	ASSERT_INT(rung_client_send(client, "GET", "/a.txt", .headers = other)->status, 412);
+	/* What is not there has no state to compare. */
+	ASSERT_INT(rung_client_send(client, "GET", "/nothing", .headers = other)->status, 404);
+	put("root/a.txt", "changed");
+	ASSERT_STR(rung_client_send(client, "GET", "/a.txt", .headers = same)->body, "changed");
+	rung_client_destroy(client);
+}
+
+Test(files, no_date_lies_in_the_future)
+{
+	const struct timespec times[2] = { { 0, UTIME_OMIT }, { 4102444799, 0 } };
+	struct rung_client *client = client_of_root();
+	time_t modified = 0;
+
+	cr_assert(utimensat(AT_FDCWD, at("root/a.txt"), times, 0) == 0);
+	const struct rung_reply *reply = rung_client_get(client, "/a.txt");
+	ASSERT_INT(rung_http_date_parse(rung_reply_header(reply, "Last-Modified"), &modified), 0);
+	cr_assert(modified <= time(NULL), "%s", rung_reply_header(reply, "Last-Modified"));
+	rung_client_destroy(client);
+}
+
 /* -- what is not ------------------------------------------------------------------------------------------------------ */
 
 static void check_refused(struct rung_client *client, const char *target, int status)

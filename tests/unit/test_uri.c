@@ -5,6 +5,14 @@
 
 SUITE(uri);
 
+/* A room that is too small is told: the buffer then holds "" if anything, and nothing is written past the room. */
+#define ASSERT_FULL(call, text, room)                                                        \
+	do {                                                                                 \
+		memset(text, '!', sizeof text);                                              \
+		ASSERT_INT(call, -ENOSPC);                                                   \
+		cr_assert(text[room] == '!' && (room == 0 || text[0] == '\0'), "%s", #call); \
+	} while (0)
+
 /* -- splitting ----------------------------------------------------------------------------------------------------- */
 
 /* A part for a message: "-" when absent. */
@@ -87,9 +95,10 @@ Test(uri, what_the_grammar_does_not_know_is_refused)
 		"http://h:65536/", "http://h:99999999999/", "http://h:8o/", "http://h:-1/", "http://h:1:2/",
 		"http://[::1/", "http://::1/", "http://[::1]x/", "http://[]/", "http://[::g]/",
 		"http://[1:2:3:4:5:6:7]/", "http://[1:2:3:4:5:6:7:8:9]/", "http://[1::2::3]/",
-		"http://[::1.2.3]/", "http://[::1.2.3.256]/", "http://[::01.2.3.4]/", "http://[12345::]/",
-		"http://[v.a]/", "http://[v1.]/", "http://[fe80::1%25eth0]/", "http://u@v@h/",
-		"http://u p@h/", "http://h%zz/", ":", ":a", "1a:b", "-a:b", "a b:c", "http://h<x/" };
+		"http://[1:2:3:4:5:6:7:8::]/", "http://[::1.2.3]/", "http://[::1.2.3.256]/",
+		"http://[::01.2.3.4]/", "http://[12345::]/", "http://[v.a]/", "http://[v1.]/",
+		"http://[fe80::1%25eth0]/", "http://u@v@h/", "http://u p@h/", "http://h%zz/", ":", ":a",
+		"1a:b", "-a:b", "a b:c", "http://h<x/" };
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct rung_uri uri = { .path = { "untouched", 9 } };
@@ -109,7 +118,7 @@ Test(uri, each_byte_is_taken_where_the_grammar_has_it)
 	static const struct {
 		const char *before, *after, *also;
 	} places[] = { { "http://u", "@h/", "!$&'()*+,;=:" }, { "http://h", "/", "!$&'()*+,;=@/?#:" },
-		{ "http://h/p", "", "!$&'()*+,;=:@/?#" }, { "http://h/?q", "", "!$&'()*+,;=:@/?" },
+		{ "http://h/p", "", "!$&'()*+,;=:@/?#" }, { "http://h/?q", "", "!$&'()*+,;=:@/?#" },
 		{ "http://h/#f", "", "!$&'()*+,;=:@/?" } };
 
 	for (size_t i = 0; i < sizeof places / sizeof *places; i++)
@@ -157,12 +166,8 @@ Test(uri, parts_are_written_as_they_were_read)
 		cr_assert(rung_uri_parse(cases[i], size, &uri) == 0, "<%s> is refused", cases[i]);
 		ASSERT_INT(rung_uri_format(&uri, text, size + 1), size);
 		ASSERT_STR(text, cases[i]);
-		for (size_t room = 0; room <= size; room++) {
-			memset(text, '!', sizeof text);
-			ASSERT_INT(rung_uri_format(&uri, text, room), -ENOSPC);
-			cr_expect(text[room] == '!' && (room == 0 || text[0] == '\0'), "<%s> in %zu",
-				cases[i], room);
-		}
+		for (size_t room = 0; room <= size; room++)
+			ASSERT_FULL(rung_uri_format(&uri, text, room), text, room);
 	}
 	struct rung_uri made = { .host = { "h", 1 }, .port = { "8", 1 }, .path = { "/p", 2 } };
 	char text[16];
@@ -226,12 +231,8 @@ static void check_resolved(const char *base_text, const char *reference_text, co
 	cr_expect(size == (ssize_t)strlen(expected) && strcmp(text, expected) == 0,
 		"<%s> at <%s> is <%s>, not <%s>", reference_text, base_text, size < 0 ? "(refused)" : text,
 		expected);
-	/* Every room that is too small is told, and nothing is written past it. */
-	for (size_t room = 0; size > 0 && room <= (size_t)size; room++) {
-		memset(text, '!', sizeof text);
-		cr_expect(rung_uri_resolve(&base, &reference, text, room) == -ENOSPC, "room of %zu", room);
-		cr_expect(text[room] == '!' && (room == 0 || text[0] == '\0'), "room of %zu", room);
-	}
+	for (size_t room = 0; size > 0 && room <= (size_t)size; room++)
+		ASSERT_FULL(rung_uri_resolve(&base, &reference, text, room), text, room);
 }
 
 Test(uri, references_resolve_as_in_the_rfc)
@@ -296,6 +297,7 @@ Test(uri, references_resolve_where_the_rfc_has_no_example)
 	check_resolved("http://a/b/", "%2e%2e/c", "http://a/b/%2e%2e/c");
 	check_resolved("x:b/c", "d", "x:b/d");
 	check_resolved("x:b", "../d", "x:d");
+	check_resolved("x:", "d", "x:d");
 	check_resolved("x:/a/b", "..//c", "x:/.//c");
 	struct rung_uri base, reference;
 	char text[64];
@@ -318,7 +320,7 @@ Test(uri, the_normal_form)
 		{ "http://h/../../a", "http://h/a" },
 		{ "http://h/%2e%2e/a", "http://h/a" },
 		{ "http://h/a/..", "http://h/" },
-		{ "http://U:P@H/", "http://U:P@h/" },
+		{ "http://U:P@H%48/", "http://U:P@hh/" },
 		{ "http://[2001:DB8::A]/", "http://[2001:db8::a]/" },
 		{ "ftp://H:21", "ftp://h:21" },
 		{ "ftp://h:0/", "ftp://h:0/" }, /* no port is known to be its default, so none is dropped */
@@ -329,7 +331,6 @@ Test(uri, the_normal_form)
 		{ "/a/../b", "/b" },
 		{ "x:/..//b", "x:/.//b" },
 		{ "", "" },
-		{ "?q", "?q" },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -340,13 +341,8 @@ Test(uri, the_normal_form)
 		ssize_t size = rung_uri_normalize(&uri, text, sizeof text);
 		cr_expect(size == (ssize_t)strlen(cases[i][1]) && strcmp(text, cases[i][1]) == 0,
 			"<%s> is <%s>, not <%s>", cases[i][0], text, cases[i][1]);
-		for (size_t room = 0; size >= 0 && room <= (size_t)size; room++) {
-			memset(text, '!', sizeof text);
-			cr_expect(rung_uri_normalize(&uri, text, room) == -ENOSPC, "%s: room of %zu",
-				cases[i][0], room);
-			cr_expect(text[room] == '!' && (room == 0 || text[0] == '\0'), "%s: room of %zu",
-				cases[i][0], room);
-		}
+		for (size_t room = 0; size >= 0 && room <= (size_t)size; room++)
+			ASSERT_FULL(rung_uri_normalize(&uri, text, room), text, room);
 	}
 }
 
@@ -371,15 +367,11 @@ Test(uri, what_may_stay_stays_and_the_rest_is_encoded)
 		char text[128];
 
 		ASSERT_INT(rung_uri_encoded_size(cases[i].part, cases[i].text, size), encoded);
-		ASSERT_INT(rung_uri_encode(cases[i].part, cases[i].text, size, text, sizeof text), encoded);
-		ASSERT_STR(text, cases[i].encoded);
 		ASSERT_INT(rung_uri_encode(cases[i].part, cases[i].text, size, text, encoded + 1), encoded);
-		for (size_t room = 0; room <= encoded; room++) {
-			memset(text, '!', sizeof text);
-			ASSERT_INT(rung_uri_encode(cases[i].part, cases[i].text, size, text, room), -ENOSPC);
-			cr_expect(text[room] == '!' && (room == 0 || text[0] == '\0'), "<%s> in %zu",
-				cases[i].text, room);
-		}
+		ASSERT_STR(text, cases[i].encoded);
+		for (size_t room = 0; room <= encoded; room++)
+			ASSERT_FULL(
+				rung_uri_encode(cases[i].part, cases[i].text, size, text, room), text, room);
 	}
 }
 
@@ -413,12 +405,8 @@ Test(uri, escapes_are_decoded_once)
 		cr_expect(result == cases[i].result, "<%s>: %zd", cases[i].text, result);
 		if (result >= 0)
 			cr_expect_str_eq(text, cases[i].decoded, "<%s>: <%s>", cases[i].text, text);
-		for (ssize_t room = 0; room <= result; room++) {
-			memset(text, '!', sizeof text);
-			ASSERT_INT(rung_uri_decode(cases[i].text, size, text, (size_t)room), -ENOSPC);
-			cr_expect(text[room] == '!' && (room == 0 || text[0] == '\0'), "<%s> in %zd",
-				cases[i].text, room);
-		}
+		for (size_t room = 0; result >= 0 && room <= (size_t)result; room++)
+			ASSERT_FULL(rung_uri_decode(cases[i].text, size, text, room), text, room);
 	}
 }
 
@@ -461,7 +449,6 @@ Test(uri, the_four_forms_of_a_target)
 		{ "GET", "http://h:x/", NULL },
 		{ "GET", "http://[::g]/", NULL },
 		{ "GET", "http://a|b/", NULL },
-		{ "GET", "http://h%zz/", NULL },
 		{ "GET", "http://\x80/", NULL },
 		{ "GET", "http://:80/", NULL },
 		{ "GET", "/a b", NULL },
