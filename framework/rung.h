@@ -15,6 +15,7 @@
 #include <rung/main.h>
 #include <rung/mime.h>
 #include <rung/names.h>
+#include <rung/range.h>
 #include <rung/response.h>
 #include <rung/routes.h>
 #include <rung/server.h>

@@ -11,6 +11,7 @@
 #include <rung/date.h>
 #include <rung/env.h>
 #include <rung/mime.h>
+#include <rung/range.h>
 #include <rung/response.h>
 #include <rung/uri.h>
 
@@ -139,69 +140,93 @@ static int reply_failed_open(
 	return reply_not_found(res);
 }
 
-/* What tells one state of a file from another. */
-struct validators {
+/* A file that is there, open, and what tells this state of it from another. */
+struct found {
+	const char *path; /* below the root */
+	int fd;
+	int64_t size;
 	const char *etag;
 	time_t modified;
 };
 
 /* Same bytes, same tag: size and time of change to the nanosecond; the inode tells a file that took another's place. A date
  * in the future is no date that may be sent (RFC 9110 section 8.8.2.1). */
-static int make_validators(struct rung_env *env, const struct stat *info, struct validators *ret_validators)
+static int make_validators(struct rung_env *env, const struct stat *info, struct found *found)
 {
 	time_t now = time(NULL);
 
-	ret_validators->modified = info->st_mtim.tv_sec < now ? info->st_mtim.tv_sec : now;
-	ret_validators->etag = rung_printf(env, "\"%llx-%llx-%llx%08lx\"", (unsigned long long)info->st_ino,
+	found->size = info->st_size;
+	found->modified = info->st_mtim.tv_sec < now ? info->st_mtim.tv_sec : now;
+	found->etag = rung_printf(env, "\"%llx-%llx-%llx%08lx\"", (unsigned long long)info->st_ino,
 		(unsigned long long)info->st_size, (unsigned long long)info->st_mtim.tv_sec,
 		(unsigned long)info->st_mtim.tv_nsec);
-	return ret_validators->etag ? 0 : -ENOMEM;
+	return found->etag ? 0 : -ENOMEM;
 }
 
-static void set_validators(struct rung_response *res, const struct validators *validators)
+static void set_validators(struct rung_response *res, const struct found *found)
 {
 	char date[RUNG_HTTP_DATE_SIZE];
 
-	rung_header_static(res, "ETag", validators->etag);
-	rung_http_date(validators->modified, date);
+	rung_header_static(res, "ETag", found->etag);
+	rung_http_date(found->modified, date);
 	rung_header(res, "Last-Modified", date);
+	rung_header_static(res, "Accept-Ranges", "bytes");
 }
 
-/* Takes the descriptor. */
-static int send_file(const struct files *files, struct rung_env *env, struct rung_response *res,
-	const char *path, int fd, const struct stat *info)
+/* Chooses the part to send and says so. Returns the status. */
+static int choose_range(struct rung_env *env, struct rung_response *res, const struct found *found,
+	struct rung_range *ret_range)
 {
-	const char *full_path = rung_printf(env, "%s/%s", files->root, path);
-	const char *type = rung_mime_type(path);
+	*ret_range = (struct rung_range){ 0, found->size };
+	switch (rung_range(env, found->etag, found->modified, found->size, ret_range)) {
+	case RUNG_RANGE_PART:
+		rung_headerf(res, "Content-Range", "bytes %lld-%lld/%lld", (long long)ret_range->offset,
+			(long long)(ret_range->offset + ret_range->length - 1), (long long)found->size);
+		return 206;
+	case RUNG_RANGE_UNSATISFIABLE:
+		rung_headerf(res, "Content-Range", "bytes */%lld", (long long)found->size);
+		return 416;
+	case RUNG_RANGE_ALL:
+		break;
+	}
+	return 200;
+}
 
-	res->status = 200;
+static int send_file(
+	const struct files *files, struct rung_env *env, struct rung_response *res, const struct found *found)
+{
+	const char *full_path = rung_printf(env, "%s/%s", files->root, found->path);
+	const char *type = rung_mime_type(found->path);
+	struct rung_range range;
+	int status = choose_range(env, res, found, &range);
+
+	if (status == 416) {
+		close(found->fd);
+		return rung_reply_empty(res, status);
+	}
+	res->status = status;
 	rung_header_static(res, "Content-Type", type ? type : "application/octet-stream");
 	rung_header_static(res, "X-Content-Type-Options", "nosniff");
-	return rung_body_file(res, fd, 0, info->st_size, full_path);
+	return rung_body_file(res, found->fd, range.offset, range.length, full_path);
 }
 
-/* Takes the descriptor. */
-static int answer(const struct files *files, struct rung_env *env, struct rung_response *res,
-	const char *path, int fd, const struct stat *info)
+/* The descriptor goes to the response, or is closed. */
+static int answer(
+	const struct files *files, struct rung_env *env, struct rung_response *res, const struct found *found)
 {
-	struct validators validators;
+	enum rung_precondition judged = rung_preconditions(env, found->etag, found->modified);
 
-	if (make_validators(env, info, &validators) < 0) {
-		close(fd);
-		return -ENOMEM;
-	}
-	enum rung_precondition judged = rung_preconditions(env, validators.etag, validators.modified);
-	set_validators(res, &validators);
+	set_validators(res, found);
 	if (judged == RUNG_GO_ON)
-		return send_file(files, env, res, path, fd, info);
-	close(fd);
+		return send_file(files, env, res, found);
+	close(found->fd);
 	return rung_reply_empty(res, judged == RUNG_NOT_MODIFIED ? 304 : 412);
 }
 
 static int reply_file(const struct files *files, struct rung_env *env, struct rung_response *res)
 {
-	size_t room = strlen(env->path_info) + 1;
-	char *path = rung_alloc(env, room);
+	char *path = rung_alloc(env, strlen(env->path_info) + 1);
+	struct found found = { .path = path };
 	struct stat info;
 
 	if (!path)
@@ -209,10 +234,13 @@ static int reply_file(const struct files *files, struct rung_env *env, struct ru
 	int rc = decode_path(env->path_info, path);
 	if (rc < 0)
 		return rc == -EINVAL ? rung_reply_empty(res, 400) : reply_not_found(res);
-	int fd = open_file(files->root_fd, path, &info);
-	if (fd < 0)
-		return reply_failed_open(files, env, res, fd);
-	return answer(files, env, res, path, fd, &info);
+	found.fd = open_file(files->root_fd, path, &info);
+	if (found.fd < 0)
+		return reply_failed_open(files, env, res, found.fd);
+	if (make_validators(env, &info, &found) == 0)
+		return answer(files, env, res, &found);
+	close(found.fd);
+	return -ENOMEM;
 }
 
 static int files_call(const struct rung_app *self, struct rung_env *env, struct rung_response *res)

@@ -226,6 +226,83 @@ Test(files, what_the_client_has_is_not_sent_again)
 	rung_client_destroy(client);
 }
 
+Test(files, a_part_is_sent_when_it_is_asked_for)
+{
+	static const struct {
+		const char *range;
+		int status;
+		const char *body, *content_range;
+	} cases[] = {
+		{ "bytes=0-0", 206, "h", "bytes 0-0/6" },
+		{ "bytes=1-3", 206, "ell", "bytes 1-3/6" },
+		{ "bytes=3-", 206, "lo\n", "bytes 3-5/6" },
+		{ "bytes=-2", 206, "o\n", "bytes 4-5/6" },
+		{ "bytes=2-99", 206, "llo\n", "bytes 2-5/6" },
+		{ "bytes=-99", 206, "hello\n", "bytes 0-5/6" },
+		{ "bytes=6-", 416, "", "bytes */6" },
+		{ "bytes=-0", 416, "", "bytes */6" },
+		{ "bytes=0-1,3-4", 200, "hello\n", NULL },
+		{ "lines=0-1", 200, "hello\n", NULL },
+		{ "bytes=3-2", 200, "hello\n", NULL },
+	};
+	struct rung_client *client = client_of_root();
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const struct rung_field range[] = { { .name = "Range", .value = cases[i].range }, { 0 } };
+		const struct rung_reply *reply = rung_client_send(client, "GET", "/a.txt", .headers = range);
+		const char *content_range = rung_reply_header(reply, "Content-Range");
+
+		cr_expect(reply->status == cases[i].status, "%s: %d", cases[i].range, reply->status);
+		cr_expect_str_eq(reply->body, cases[i].body, "%s: <%s>", cases[i].range, reply->body);
+		cr_expect((content_range == NULL) == (cases[i].content_range == NULL) &&
+				  (!content_range || strcmp(content_range, cases[i].content_range) == 0),
+			"%s: %s", cases[i].range, content_range ? content_range : "(none)");
+		ASSERT_STR(rung_reply_header(reply, "Accept-Ranges"), "bytes");
+		reply = rung_client_send(client, "HEAD", "/a.txt", .headers = range);
+		ASSERT_INT(reply->status, 200);
+		ASSERT_STR(rung_reply_header(reply, "Content-Length"), "6");
+	}
+	rung_client_destroy(client);
+}
+
+Test(files, a_download_is_resumed_where_it_ended_unless_the_file_is_another)
+{
+	struct rung_client *client = client_of_root();
+	char etag[128];
+
+	snprintf(etag, sizeof etag, "%s", rung_reply_header(rung_client_get(client, "/a.txt"), "ETag"));
+	const struct rung_field rest[] = { { .name = "Range", .value = "bytes=2-" },
+		{ .name = "If-Range", .value = etag }, { 0 } };
+	ASSERT_STR(rung_client_send(client, "GET", "/a.txt", .headers = rest)->body, "llo\n");
+	put("root/a.txt", "another");
+	const struct rung_reply *reply = rung_client_send(client, "GET", "/a.txt", .headers = rest);
+	ASSERT_INT(reply->status, 200);
+	ASSERT_STR(reply->body, "another");
+	rung_client_destroy(client);
+}
+
+Test(files, a_part_of_a_large_file_goes_by_a_socket_too)
+{
+	static const char request[] =
+		"GET /large HTTP/1.1\r\nHost: h\r\nRange: bytes=100-199999\r\nConnection: close\r\n\r\n";
+	struct rung_server *server =
+		test_server(rung_files(.root = at("root")), (struct rung_server_options){ 0 });
+	char *bytes = malloc(300000);
+	size_t size;
+
+	for (size_t i = 0; i < 300000; i++)
+		bytes[i] = (char)(i * 7919 >> 3);
+	write_file("root/large", bytes, 300000);
+	char *answer = test_exchange(server, request, sizeof request - 1, &size);
+	ASSERT_HAS(answer, "HTTP/1.1 206 ");
+	ASSERT_HAS(answer, "Content-Range: bytes 100-199999/300000\r\n");
+	ASSERT_HAS(answer, "Content-Length: 199900\r\n");
+	cr_assert(size > 199900 && memcmp(answer + size - 199900, bytes + 100, 199900) == 0);
+	free(answer);
+	free(bytes);
+	rung_server_destroy(server);
+}
+
 Test(files, no_date_lies_in_the_future)
 {
 	const struct timespec times[2] = { { 0, UTIME_OMIT }, { 4102444799, 0 } };
