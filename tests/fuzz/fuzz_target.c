@@ -21,11 +21,27 @@ static void insist(bool holds, const char *what)
 	abort();
 }
 
-static void insist_clean(struct rung_slice part)
+static void insist_clean(struct rung_slice part, size_t size)
 {
+	/* The "/" of an absolute form without path lies elsewhere. */
+	bool is_root = part.size == 1 && *part.at == '/';
+
+	insist(!part.at || is_root || (part.at >= target && part.at + part.size <= target + size),
+		"a part lies inside");
 	for (size_t i = 0; i < part.size; i++)
 		insist((unsigned char)part.at[i] > ' ' && part.at[i] != 0x7f && part.at[i] != '#',
 			"a clean part");
+}
+
+/* It stands in front of the path, and is as strict as in any URI. */
+static void insist_authority(const struct rung_request_target *parts)
+{
+	const char *end = parts->authority.at + parts->authority.size;
+	struct rung_uri uri;
+
+	insist(rung_uri_parse(target, (size_t)(end - target), &uri) == 0, "scheme and authority are a URI");
+	insist(uri.host.size > 0, "with a host");
+	insist(uri.scheme.at == parts->scheme.at && uri.path.size == 0, "the authority is all of it");
 }
 
 static void check_target(void)
@@ -35,9 +51,12 @@ static void check_target(void)
 
 	if (rung_target_parse(method, target, size, &parts) < 0)
 		return;
-	insist_clean(parts.path);
-	insist_clean(parts.query);
-	insist_clean(parts.authority);
+	insist_clean(parts.path, size);
+	insist_clean(parts.query, size);
+	insist_clean(parts.authority, size);
+	insist_clean(parts.scheme, size);
+	if (parts.form == RUNG_TARGET_ABSOLUTE)
+		insist_authority(&parts);
 	insist((parts.form == RUNG_TARGET_AUTHORITY) == (strcmp(method, "CONNECT") == 0),
 		"CONNECT has its own");
 	if (parts.form == RUNG_TARGET_ORIGIN || parts.form == RUNG_TARGET_ABSOLUTE)

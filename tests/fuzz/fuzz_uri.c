@@ -45,6 +45,23 @@ static void check_format(const struct rung_uri *uri, const char *text, size_t si
 		insist(rung_uri_format(uri, again, room) == -ENOSPC, "too little room is told");
 }
 
+/* Whatever scheme a reference comes to have by its base, its normal form leads to the same port. */
+static void check_port(struct rung_uri uri, struct rung_uri normal)
+{
+	static const struct rung_slice schemes[] = { { "http", 4 }, { "https", 5 }, { "x", 1 } };
+
+	insist(rung_uri_port(&uri) == rung_uri_port(&normal), "the port stays");
+	/* Behind a scheme that is unknown a port of 0 is written or none is, which is not the same. */
+	if (uri.port.size && rung_uri_port(&uri) == 0)
+		insist(normal.port.size == 1 && *normal.port.at == '0', "the port 0 stays");
+	for (size_t i = 0; i < sizeof schemes / sizeof *schemes && !uri.scheme.at; i++) {
+		struct rung_uri one = uri, other = normal;
+
+		one.scheme = other.scheme = schemes[i];
+		insist(rung_uri_port(&one) == rung_uri_port(&other), "the port stays at any base");
+	}
+}
+
 /* Dots before no authority may bring a "/." in, so the text may grow by two bytes. */
 static void check_normal(const struct rung_uri *uri)
 {
@@ -56,6 +73,7 @@ static void check_normal(const struct rung_uri *uri)
 	insist(rung_uri_parse(once, (size_t)size, &parts) == 0, "a normal form is a URI");
 	ssize_t again = rung_uri_normalize(&parts, twice, sizeof twice);
 	insist(again == size && memcmp(once, twice, (size_t)size) == 0, "a normal form is its own");
+	check_port(*uri, parts);
 }
 
 static void check_resolved(const struct rung_uri *base, const struct rung_uri *reference)

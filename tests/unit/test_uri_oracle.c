@@ -301,6 +301,12 @@ static bool normalize_theirs(const char *text, char *normal, int room)
 	return is_done;
 }
 
+static bool is_web(const struct rung_uri *uri)
+{
+	return (uri->scheme.size == 4 && strncasecmp(uri->scheme.at, "http", 4) == 0) ||
+	       (uri->scheme.size == 5 && strncasecmp(uri->scheme.at, "https", 5) == 0);
+}
+
 static bool has_lettered_escape(struct rung_slice part)
 {
 	for (size_t i = 0; i + 2 < part.size; i++)
@@ -318,7 +324,7 @@ static bool has_lettered_escape(struct rung_slice part)
  */
 static bool is_normal_apart(const struct rung_uri *uri, const struct rung_uri *normal)
 {
-	bool is_port_default = uri->scheme.at && rung_uri_port(uri) == (uri->scheme.size == 5 ? 443 : 80);
+	bool is_port_default = is_web(uri) && rung_uri_port(uri) == (uri->scheme.size == 4 ? 80 : 443);
 	bool is_port_changed = uri->port.at && (uri->port.size == 0 || is_port_default ||
 						       (uri->port.size > 1 && *uri->port.at == '0'));
 	bool is_path_new = uri->path.size == 0 && normal->path.size;
@@ -423,15 +429,12 @@ static bool is_ipv4(struct rung_slice host)
  */
 static bool is_for_curl(const struct rung_uri *uri)
 {
-	bool is_web = (uri->scheme.size == 4 && strncasecmp(uri->scheme.at, "http", 4) == 0) ||
-		      (uri->scheme.size == 5 && strncasecmp(uri->scheme.at, "https", 5) == 0);
-
 	for (size_t i = 0; i < uri->host.size; i++)
 		if (strchr("%!$&'()*+,;=", uri->host.at[i]))
 			return false;
 	if (uri->host.size && strspn(uri->host.at, "0123456789.") >= uri->host.size)
-		return is_web && is_ipv4(uri->host);
-	return is_web && uri->host.size && strncasecmp(uri->host.at, "[v", 2) != 0;
+		return is_web(uri) && is_ipv4(uri->host);
+	return is_web(uri) && uri->host.size && strncasecmp(uri->host.at, "[v", 2) != 0;
 }
 
 Test(uri_oracle, the_parts_of_http_urls_as_curl_has_them)
