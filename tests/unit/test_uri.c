@@ -5,7 +5,7 @@
 
 SUITE(uri);
 
-/* A room that is too small is told: the buffer then holds "" if anything, and nothing is written past the room. */
+/* A room that is too small is told: the buffer then holds "" if anything, and all past the room is as it was. */
 #define ASSERT_FULL(call, text, room)                                                        \
 	do {                                                                                 \
 		memset(text, '!', sizeof text);                                              \
@@ -127,7 +127,7 @@ Test(uri, each_byte_is_taken_where_the_grammar_has_it)
 			int size = snprintf(text, sizeof text, "%s_%s", places[i].before, places[i].after);
 			bool expected = byte && (strchr(unreserved, byte) || strchr(places[i].also, byte));
 
-			/* In the userinfo these end the authority, and what follows is a good path, query or fragment. */
+			/* These end the authority, and what follows is no userinfo. */
 			if (i == 0 && byte && strchr("/?#", byte))
 				continue;
 			text[strlen(places[i].before)] = (char)byte;

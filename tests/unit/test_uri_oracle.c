@@ -101,7 +101,7 @@ static bool parse_theirs(const char *text, UriUriA *uri)
 	return uriParseSingleUriA(uri, text, &at) == URI_SUCCESS;
 }
 
-/* RFC 3986 section 3.2.3 knows no limit of ports, and neither does uriparser; we hold to the 65535 that TCP has. */
+/* RFC 3986 section 3.2.3 and uriparser know no limit of ports; we hold to the 65535 that TCP has. */
 static bool has_large_port(const UriUriA *uri)
 {
 	unsigned long port = 0;
@@ -234,7 +234,7 @@ static bool has_dots(struct rung_slice path)
 	return false;
 }
 
-/* It writes IPv6 addresses in full, all 32 digits, where RFC 3986 section 6.2.2.1 has their case alone change. */
+/* It writes IPv6 addresses with all 32 digits, where RFC 3986 section 6.2.2.1 changes their case alone. */
 static bool is_rewritten(const struct rung_uri *uri)
 {
 	return uri->host.size && *uri->host.at == '[' && (uri->host.at[1] | 0x20) != 'v';
@@ -242,9 +242,10 @@ static bool is_rewritten(const struct rung_uri *uri)
 
 /*
  * Left out, all of it where there is no authority:
- * - "//" at the start of the path, which dots have hidden: RFC 3986 section 3.3 forbids it, so we write "/." before it;
- *   uriparser writes what reads as an authority.
- * - dots in a path without a slash at its start: by the letter of section 5.2.4 "a/.." is "/"; uriparser has "".
+ * - "//" at the start of the path, which dots have hidden: RFC 3986 section 3.3 forbids it, so we write "/."
+ *   before it; uriparser writes what reads as an authority;
+ * - dots in a path without a slash at its start: by the letter of section 5.2.4 "a/.." is "/"; uriparser has
+ *   "".
  */
 static bool is_apart(const struct rung_uri *target, struct rung_slice dotted)
 {
@@ -317,10 +318,12 @@ static bool has_lettered_escape(struct rung_slice part)
 
 /*
  * Left out, besides the above:
- * - what RFC 3986 section 6.2.3 does by scheme and uriparser does not know: ports dropped or shortened, "/" for no path;
- * - dots in references without scheme: what they mean depends on the base (section 6.2.2.3). We remove them behind a slash
- *   alone, uriparser everywhere but at the start;
- * - letters in the escapes of a host, which section 6.2.2.1 has in upper case; uriparser lowers them with all the host.
+ * - what RFC 3986 section 6.2.3 does by scheme and uriparser does not know: ports dropped or shortened, "/" for
+ *   no path;
+ * - dots in references without scheme: what they mean depends on the base (section 6.2.2.3). We remove them
+ *   behind a slash alone, uriparser everywhere but at the start;
+ * - letters in the escapes of a host, which section 6.2.2.1 has in upper case; uriparser lowers them with the
+ *   rest of the host.
  */
 static bool is_normal_apart(const struct rung_uri *uri, const struct rung_uri *normal)
 {
@@ -422,10 +425,10 @@ static bool is_ipv4(struct rung_slice host)
 }
 
 /*
- * Left out: hosts that are empty, which http forbids (RFC 9110 section 4.2.1); with escapes, which curl decodes, or with
- * sub-delims, which it refuses, for both are registered names no DNS knows (RFC 3986 section 3.2.2); and IPvFuture, which
- * curl does not know; and numbers that are no IPv4 address but that curl reads as one (the "rare formats" of RFC 3986 section
- * 7.4).
+ * Left out: hosts that are empty, which http forbids (RFC 9110 section 4.2.1); with escapes, which curl decodes,
+ * or with sub-delims, which it refuses, since DNS knows no such names (RFC 3986 section 3.2.2 takes both);
+ * IPvFuture, which curl does not know; and numbers that are no IPv4 address but that curl reads as one (the "rare
+ * formats" of RFC 3986 section 7.4).
  */
 static bool is_for_curl(const struct rung_uri *uri)
 {
