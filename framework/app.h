@@ -121,7 +121,7 @@ RUNG_API void rung_refuse_part(const char *format, ...) RUNG_PRINTF(1, 2);
 RUNG_API RUNG_MUST_USE int rung_options_copy(
 	const char *who, void *ret_options, const void *options, size_t size);
 
-/* True from a refusal until its message is read. So a constructor with optional parts can tell one that was left out from
+/* True from a refusal until its message is read or a stack starts. So a constructor with optional parts can tell one that was left out from
  * one that is NULL because it failed. */
 RUNG_API bool rung_is_refused(void);
 

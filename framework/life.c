@@ -188,6 +188,8 @@ int rung_start(struct rung_app *app, const struct rung_setup *given)
 		free(walk.apps);
 		return rc;
 	}
+	/* What was refused before and ignored was no part of this stack, nor will it be of the next. */
+	(void)rung_error();
 	app->record_->started = walk.apps;
 	app->record_->started_count = walk.count;
 	return 0;

@@ -353,6 +353,17 @@ Test(app, a_message_stays_the_reason_until_it_is_read)
 	ASSERT_STR(rung_error(), "third");
 }
 
+Test(app, a_refusal_that_nobody_read_is_no_reason_once_a_stack_has_started)
+{
+	struct rung_app *app = endpoint("a");
+
+	rung_refuse(-EIO, "an optional thing");
+	ASSERT_INT(rung_start(app, NULL), 0);
+	cr_assert_not(rung_is_refused());
+	rung_stop(app);
+	rung_app_destroy(app);
+}
+
 /* -- plain functions -------------------------------------------------------------------------------------------------------------- */
 
 static int frees;
