@@ -34,7 +34,8 @@ struct rung_env;
 typedef int (*rung_call_fn)(const struct rung_app *self, struct rung_env *env, struct rung_response *res);
 
 /* Told each child by a class's `children`. `label` says how it is reached, such as "/admin" or "files.internal";
- * "" when there is nothing to say, NULL to leave the child out of the printed stack. A result other than 0 ends the visit and is passed on. */
+ * "" when there is nothing to say, NULL to leave the child out of the printed stack. A result other than 0 ends the visit
+ * and is passed on. */
 typedef int (*rung_visit_fn)(struct rung_app *child, const char *label, void *data);
 
 enum rung_app_flags {
@@ -121,8 +122,8 @@ RUNG_API void rung_refuse_part(const char *format, ...) RUNG_PRINTF(1, 2);
 RUNG_API RUNG_MUST_USE int rung_options_copy(
 	const char *who, void *ret_options, const void *options, size_t size);
 
-/* True from a refusal until its message is read or a stack starts. So a constructor with optional parts can tell one that was left out from
- * one that is NULL because it failed. */
+/* True from a refusal until its message is read or a stack starts. So a constructor with optional parts can tell one that was
+ * left out from one that is NULL because it failed. */
 RUNG_API bool rung_is_refused(void);
 
 /* The message of the last refusal on this thread, "" if there was none. Valid until the next one. */

@@ -234,7 +234,7 @@ ssize_t rung_body_read(struct rung_response *res, int64_t at, void *buffer, size
 	return 0;
 }
 
-/* -- filters ------------------------------------------------------------------------------------------------------ */
+/* -- filters ----------------------------------------------------------------------------------------------------- */
 
 /* What was there, as a source: it keeps its own copy of the body, since the response's becomes the filter. */
 struct held {

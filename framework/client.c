@@ -26,7 +26,7 @@ struct rung_client {
 	size_t body_room;
 };
 
-/* -- making ---------------------------------------------------------------------------------------------------------- */
+/* -- making ------------------------------------------------------------------------------------------------------ */
 
 static int start_stack(struct rung_client *client, const struct rung_client_options *options)
 {
@@ -101,7 +101,7 @@ void rung_client_destroy(struct rung_client *client)
 	free(client);
 }
 
-/* -- the request -------------------------------------------------------------------------------------------------------- */
+/* -- the request ------------------------------------------------------------------------------------------------- */
 
 static int add_field(struct rung_client *client, const char *name, const char *value)
 {
@@ -174,7 +174,7 @@ static struct rung_refusal make_request(struct rung_client *client, const struct
 	return rung_request_line(&client->request, method_copy, &raw, "HTTP/1.1");
 }
 
-/* -- the answer ---------------------------------------------------------------------------------------------------------- */
+/* -- the answer -------------------------------------------------------------------------------------------------- */
 
 static void note_cookies(struct rung_client *client)
 {
@@ -297,7 +297,7 @@ const struct rung_reply *rung_client_get(struct rung_client *client, const char 
 	return rung_client_send(client, "GET", target);
 }
 
-/* -- reading the reply ----------------------------------------------------------------------------------------------------- */
+/* -- reading the reply ------------------------------------------------------------------------------------------- */
 
 const struct rung_field *rung_reply_field(const struct rung_reply *reply, size_t index)
 {

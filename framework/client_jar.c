@@ -60,7 +60,7 @@ bool rung_jar_is_empty(const struct rung_jar *jar)
 	return !jar->first;
 }
 
-/* -- taking -------------------------------------------------------------------------------------------------------- */
+/* -- taking ------------------------------------------------------------------------------------------------------ */
 
 /* RFC 6265 section 5.1.4: the directory of the request's path. */
 static char *default_path(const char *path)
@@ -169,7 +169,7 @@ void rung_jar_note(struct rung_jar *jar, const char *set_cookie, const char *pat
 	*place = cookie;
 }
 
-/* -- giving --------------------------------------------------------------------------------------------------------- */
+/* -- giving ------------------------------------------------------------------------------------------------------ */
 
 /* RFC 6265 section 5.1.4: the same path, or one below it. */
 static bool goes_to(const struct cookie *cookie, const char *path, size_t size)

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* -- entity tags ---------------------------------------------------------------------------------------------------- */
+/* -- entity tags ------------------------------------------------------------------------------------------------- */
 
 struct tag {
 	const char *at; /* the opaque part with its quotes */
@@ -70,7 +70,7 @@ static bool fields_have(
 	return has;
 }
 
-/* -- preconditions -------------------------------------------------------------------------------------------------- */
+/* -- preconditions ----------------------------------------------------------------------------------------------- */
 
 /* Whether there is such a date to compare with, and the thing has one too. */
 static bool has_date(const struct rung_env *env, const char *name, time_t modified, time_t *ret_date)

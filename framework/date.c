@@ -11,7 +11,7 @@ static const char *const long_days[7] = { "Sunday", "Monday", "Tuesday", "Wednes
 static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 	"Nov", "Dec" };
 
-/* -- writing -------------------------------------------------------------------------------------------------------- */
+/* -- writing ----------------------------------------------------------------------------------------------------- */
 
 void rung_http_date(time_t when, char buffer[RUNG_HTTP_DATE_SIZE])
 {
@@ -31,7 +31,7 @@ void rung_http_date(time_t when, char buffer[RUNG_HTTP_DATE_SIZE])
 	buffer[RUNG_HTTP_DATE_SIZE - 1] = '\0';
 }
 
-/* -- reading -------------------------------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------------------------- */
 
 /* Each of these takes its piece of the text and gives what follows, NULL when it is not there; NULL stays NULL. */
 

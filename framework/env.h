@@ -137,7 +137,8 @@ RUNG_API struct rung_env *rung_rewrite(struct rung_env *env, const struct rung_t
  */
 RUNG_API struct rung_env *rung_view(struct rung_env *env, const struct rung_target *target);
 
-/* Sets (in place of all of that name) or removes a request field, in this view and those opened from it later. Returns 0, -EINVAL for a bad name or value, -ENOMEM. The strings are copied. */
+/* Sets (in place of all of that name) or removes a request field, in this view and those opened from it later. Returns 0,
+ * -EINVAL for a bad name or value, -ENOMEM. The strings are copied. */
 RUNG_API int rung_request_header_set(struct rung_env *env, const char *name, const char *value);
 RUNG_API int rung_request_header_remove(struct rung_env *env, const char *name);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* -- servers in front ----------------------------------------------------------------------------------------------- */
+/* -- servers in front -------------------------------------------------------------------------------------------- */
 
 static const char *const server_names[] = {
 	[RUNG_SERVER_AUTO] = "auto",
@@ -39,7 +39,7 @@ const char *rung_server_kind_name(enum rung_server_kind kind)
 	return (unsigned)kind < SERVER_COUNT ? server_names[kind] : "unknown";
 }
 
-/* -- the walk ------------------------------------------------------------------------------------------------------- */
+/* -- the walk ---------------------------------------------------------------------------------------------------- */
 
 /* Apps in the order in which they start: an app, what it holds, what comes next. Each once. */
 struct walk {
@@ -85,7 +85,7 @@ static int walk_stack(struct rung_app *app, const char *label, void *data)
 	return rc;
 }
 
-/* -- start and stop -------------------------------------------------------------------------------------------------- */
+/* -- start and stop ---------------------------------------------------------------------------------------------- */
 
 static void install_probes(struct rung_app *app, const struct rung_setup *setup)
 {

@@ -23,7 +23,7 @@ struct flags {
 /* Set while rung_main_stack() runs a main: what rung_main() was given goes here instead of being served. */
 static _Thread_local struct rung_app **capture;
 
-/* -- flags ------------------------------------------------------------------------------------------------------------- */
+/* -- flags ------------------------------------------------------------------------------------------------------- */
 
 static const char help[] =
 	"usage: %s [flags]\n"
@@ -103,7 +103,7 @@ static int parse_flags(int argc, char **argv, struct flags *flags)
 	return rc;
 }
 
-/* -- serving ------------------------------------------------------------------------------------------------------------- */
+/* -- serving ----------------------------------------------------------------------------------------------------- */
 
 /* Each connection is a descriptor; what the system allows us we take. */
 static void raise_descriptors(void)

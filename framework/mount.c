@@ -81,7 +81,7 @@ const struct rung_app_class rung_mount_class = {
 	.children = mount_children,
 };
 
-/* -- making ---------------------------------------------------------------------------------------------------------- */
+/* -- making ------------------------------------------------------------------------------------------------------ */
 
 static int set_host(struct rung_mount_app *mount, const char *authority, size_t size)
 {

@@ -62,7 +62,7 @@ struct rung_app *rung_names_find(
 	return app ? app : find_key(names, host, host_size, port ? port : usual);
 }
 
-/* -- making ---------------------------------------------------------------------------------------------------------- */
+/* -- making ------------------------------------------------------------------------------------------------------ */
 
 static int add(struct rung_names *names, const struct rung_name *name)
 {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* -- If-Range -------------------------------------------------------------------------------------------------------- */
+/* -- If-Range ---------------------------------------------------------------------------------------------------- */
 
 /* A weak tag, on either side, is not equal to anything here, nor is a date that is not exactly the one sent. */
 static bool is_same_state(const char *if_range, const char *etag, time_t modified)
@@ -18,7 +18,7 @@ static bool is_same_state(const char *if_range, const char *etag, time_t modifie
 	return modified != -1 && rung_http_date_parse(if_range, &date) == 0 && date == modified;
 }
 
-/* -- Range ----------------------------------------------------------------------------------------------------------- */
+/* -- Range ------------------------------------------------------------------------------------------------------- */
 
 /* The field, if there is exactly one. */
 static const char *only_field(const struct rung_env *env, const char *name)

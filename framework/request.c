@@ -53,7 +53,7 @@ void rung_request_begin(struct rung_request *request, const struct rung_site *si
 	rung_response_prepare(&request->store);
 }
 
-/* -- the request line --------------------------------------------------------------------------------------------- */
+/* -- the request line -------------------------------------------------------------------------------------------- */
 
 static struct rung_refusal refuse(int status, const char *reason)
 {
@@ -191,7 +191,7 @@ struct rung_refusal rung_request_line(struct rung_request *request, const char *
 	return refuse(0, NULL);
 }
 
-/* -- the chain ------------------------------------------------------------------------------------------------------ */
+/* -- the chain --------------------------------------------------------------------------------------------------- */
 
 void rung_request_input(struct rung_request *request, const char *bytes, size_t size)
 {

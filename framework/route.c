@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* -- answering ---------------------------------------------------------------------------------------------------------- */
+/* -- answering --------------------------------------------------------------------------------------------------- */
 
 int rung_reply_not_found(struct rung_response *res)
 {
@@ -81,7 +81,7 @@ bool rung_match_answer(const struct rung_match *match, struct rung_env *env, str
 	return match->route || match->allow_count;
 }
 
-/* -- a route by itself ---------------------------------------------------------------------------------------------------- */
+/* -- a route by itself ------------------------------------------------------------------------------------------- */
 
 static int route_call(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
@@ -129,7 +129,7 @@ const struct rung_app_class rung_route_class = {
 	.children = route_children,
 };
 
-/* -- making ---------------------------------------------------------------------------------------------------------------- */
+/* -- making ------------------------------------------------------------------------------------------------------ */
 
 /* Whether the pattern is one; fills the names of its parameters. */
 static int parse_pattern(struct rung_route *route)

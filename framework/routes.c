@@ -17,7 +17,7 @@ struct routes {
 	struct rung_app *fallback;
 };
 
-/* -- hosts ------------------------------------------------------------------------------------------------------------- */
+/* -- hosts ------------------------------------------------------------------------------------------------------- */
 
 /* Compares a host name in lower case, and its port if it has one, with an authority of any case. */
 static bool is_host(const char *host, unsigned port, const char *authority)
@@ -63,7 +63,7 @@ static bool applies(
 	return !routes->mounts[0]->host || !names_host(routes, env->host) || is_own_address(env);
 }
 
-/* -- answering ----------------------------------------------------------------------------------------------------------- */
+/* -- answering --------------------------------------------------------------------------------------------------- */
 
 static bool try_mounts(const struct routes *routes, struct rung_env *env, struct rung_response *res)
 {
@@ -112,7 +112,7 @@ static int routes_call(const struct rung_app *self, struct rung_env *env, struct
 	return 0;
 }
 
-/* -- making -------------------------------------------------------------------------------------------------------------- */
+/* -- making ------------------------------------------------------------------------------------------------------ */
 
 static int routes_children(struct rung_app *app, rung_visit_fn visit, void *data)
 {

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* -- exchanges ---------------------------------------------------------------------------------------------------------- */
+/* -- exchanges --------------------------------------------------------------------------------------------------- */
 
 static struct exchange *take_exchange(struct loop *loop)
 {
@@ -52,7 +52,7 @@ static void give_exchange(struct exchange *exchange)
 	loop->free_count++;
 }
 
-/* -- the target ---------------------------------------------------------------------------------------------------------- */
+/* -- the target -------------------------------------------------------------------------------------------------- */
 
 /*
  * The target is kept where it is, in the connection's buffer. A NUL behind "?" hides the query from libmicrohttpd,
@@ -89,7 +89,7 @@ static void restore_target(struct exchange *exchange)
 	}
 }
 
-/* -- refusals ------------------------------------------------------------------------------------------------------------- */
+/* -- refusals ---------------------------------------------------------------------------------------------------- */
 
 /* An answer to what the chain never sees. Queued at the first call, it also closes the connection, as it should:
  * what follows on it cannot be trusted, or is a body that nobody will read. */
@@ -110,7 +110,7 @@ static RUNG_COLD enum MHD_Result refuse(struct MHD_Connection *mhd, int status, 
 	return queued;
 }
 
-/* -- the head and the body of the request -------------------------------------------------------------------------------------- */
+/* -- the head and the body of the request ------------------------------------------------------------------------ */
 
 /* MHD_NO ends the walk, and nothing else tells of it. */
 static enum MHD_Result add_field(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_size,
@@ -229,7 +229,7 @@ static __attribute__((noinline)) enum MHD_Result run(struct exchange *exchange, 
 	return rung_server_send(exchange, mhd, exchange->response);
 }
 
-/* -- libmicrohttpd's handler --------------------------------------------------------------------------------------------------------- */
+/* -- libmicrohttpd's handler ------------------------------------------------------------------------------------- */
 
 enum MHD_Result rung_answer(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
 	const char *version, const char *upload, size_t *upload_size, void **context)

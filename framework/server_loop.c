@@ -14,7 +14,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* -- connections ------------------------------------------------------------------------------------------------------- */
+/* -- connections ------------------------------------------------------------------------------------------------- */
 
 static void on_connection(
 	void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code)
@@ -47,7 +47,7 @@ static void on_connection(
 	*context = connection;
 }
 
-/* -- the daemon ---------------------------------------------------------------------------------------------------------- */
+/* -- the daemon -------------------------------------------------------------------------------------------------- */
 
 /* Targets and arguments stay as they were sent; decoding is the router's. */
 static size_t keep_escapes(void *cls, struct MHD_Connection *mhd, char *text)
@@ -96,7 +96,7 @@ int rung_loop_open(struct loop *loop)
 	return watch_pipe(loop);
 }
 
-/* -- turning -------------------------------------------------------------------------------------------------------------- */
+/* -- turning ----------------------------------------------------------------------------------------------------- */
 
 static void begin_drain(struct loop *loop)
 {

@@ -98,7 +98,7 @@ int rung_loop_send(struct loop *loop, int number);
 enum { RUNG_LOOP_WAKE = -1 };
 void rung_loop_close(struct loop *loop); /* joins the thread, frees everything */
 
-/* -- server_answer.c: libmicrohttpd's callbacks -------------------------------------------------------------------- */
+/* -- server_answer.c: libmicrohttpd's callbacks ------------------------------------------------------------------ */
 
 void *rung_answer_target(void *loop, const char *target, struct MHD_Connection *mhd);
 enum MHD_Result rung_answer(void *loop, struct MHD_Connection *mhd, const char *url, const char *method,

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* -- bodies of answers ------------------------------------------------------------------------------------------------------------ */
+/* -- bodies of answers ------------------------------------------------------------------------------------------- */
 
 /* A body that is not there yet: the connection sleeps, and its loop asks again. */
 static ssize_t wait_for_body(struct exchange *exchange)
@@ -123,7 +123,7 @@ static struct MHD_Response *make_response(struct exchange *exchange, struct rung
 	return from_bytes("", 0);
 }
 
-/* -- heads of answers ---------------------------------------------------------------------------------------------------------------- */
+/* -- heads of answers -------------------------------------------------------------------------------------------- */
 
 /* Fields that say how the message is framed: libmicrohttpd writes them from the body itself; and Date. */
 static bool is_own_field(const struct rung_field *field)

@@ -49,7 +49,7 @@ static int check_element(struct rung_app *const *apps, size_t i)
 	return 0;
 }
 
-/* -- order rules -------------------------------------------------------------------------------------------------- */
+/* -- order rules ------------------------------------------------------------------------------------------------- */
 
 /* Reports the first hard rule of `app` that a layer outside it breaks. */
 static int check_rules_of(const struct rung_app *head, const struct rung_app *app)
@@ -83,7 +83,7 @@ struct rung_app *rung_unchecked(struct rung_app *app)
 	return app;
 }
 
-/* -- linking ------------------------------------------------------------------------------------------------------- */
+/* -- linking ----------------------------------------------------------------------------------------------------- */
 
 struct rung_app *rung_stack_new(struct rung_app *const *apps)
 {

@@ -68,7 +68,7 @@ void rung_tree_destroy(struct rung_tree *tree)
 	free(tree);
 }
 
-/* -- building --------------------------------------------------------------------------------------------------------- */
+/* -- building ---------------------------------------------------------------------------------------------------- */
 
 /* The node below for one pattern segment, made when it is not there. NULL: out of memory. */
 static struct node *step_down(struct node *node, const char *segment, size_t size)
@@ -127,7 +127,7 @@ int rung_tree_add(struct rung_tree *tree, const struct rung_route *route)
 	return append_route(&node->here, route);
 }
 
-/* -- segments ---------------------------------------------------------------------------------------------------------- */
+/* -- segments ---------------------------------------------------------------------------------------------------- */
 
 static int hex_value(char c)
 {
@@ -170,7 +170,7 @@ bool rung_segment_means(const char *raw, size_t raw_size, const char *literal, s
 	return i == raw_size && j == literal_size;
 }
 
-/* -- searching ---------------------------------------------------------------------------------------------------------- */
+/* -- searching --------------------------------------------------------------------------------------------------- */
 
 static void allow(struct rung_match *match, const char *method)
 {

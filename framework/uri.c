@@ -9,7 +9,7 @@ static struct rung_slice slice(const char *from, const char *to)
 	return (struct rung_slice){ from, (size_t)(to - from) };
 }
 
-/* -- splitting ----------------------------------------------------------------------------------------------------- */
+/* -- splitting --------------------------------------------------------------------------------------------------- */
 
 /* Where a run of allowed bytes and good escapes ends; the end of the text unless something bad stands there. `also` are
  * two more bytes that are allowed, or NULs, which are not. */
@@ -267,7 +267,7 @@ unsigned rung_uri_port(const struct rung_uri *uri)
 	return value;
 }
 
-/* -- putting together ------------------------------------------------------------------------------------------------ */
+/* -- putting together -------------------------------------------------------------------------------------------- */
 
 void uri_put_slice(struct uri_writer *out, struct rung_slice part)
 {

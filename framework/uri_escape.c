@@ -48,7 +48,7 @@ ssize_t uri_finish(struct uri_writer *out)
 	return (ssize_t)out->size;
 }
 
-/* -- encoding ----------------------------------------------------------------------------------------------------- */
+/* -- encoding ---------------------------------------------------------------------------------------------------- */
 
 static bool stays(enum rung_uri_part part, char c)
 {
@@ -91,7 +91,7 @@ ssize_t rung_uri_encode(enum rung_uri_part part, const char *text, size_t size, 
 	return uri_finish(&out);
 }
 
-/* -- decoding ----------------------------------------------------------------------------------------------------- */
+/* -- decoding ---------------------------------------------------------------------------------------------------- */
 
 ssize_t rung_uri_decode(const char *text, size_t size, char *buffer, size_t room)
 {

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* -- dot segments ------------------------------------------------------------------------------------------------------ */
+/* -- dot segments ------------------------------------------------------------------------------------------------ */
 
 /* True when the text at this place is `dots` as a whole segment; *ret_next is the slash behind it, or the end. */
 static bool is_segment(const char *at, const char *end, const char *dots, const char **ret_next)
@@ -71,7 +71,7 @@ static void remove_dots(struct uri_writer *out, size_t start, bool has_authority
 	memcpy(path, "/.", 2);
 }
 
-/* -- resolving ---------------------------------------------------------------------------------------------------------- */
+/* -- resolving --------------------------------------------------------------------------------------------------- */
 
 /* The base's path up to its last slash (RFC 3986 section 5.2.3). */
 static void put_folder_of(struct uri_writer *out, const struct rung_uri *base)
@@ -120,7 +120,7 @@ ssize_t rung_uri_resolve(
 	return uri_finish(&out);
 }
 
-/* -- normalising -------------------------------------------------------------------------------------------------------- */
+/* -- normalising ------------------------------------------------------------------------------------------------- */
 
 static void put_lower(struct uri_writer *out, char c)
 {

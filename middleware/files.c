@@ -32,7 +32,7 @@ struct files {
 	int root_fd; /* since start, -1 before */
 };
 
-/* -- the path ------------------------------------------------------------------------------------------------------- */
+/* -- the path ---------------------------------------------------------------------------------------------------- */
 
 /* A decoded segment that may be looked for: not empty, not hidden (which takes "." and ".." with it), no separator that
  * was smuggled in as %2F or %5C. */
@@ -66,7 +66,7 @@ static int decode_path(const char *path_info, char *path)
 	return 0;
 }
 
-/* -- opening -------------------------------------------------------------------------------------------------------- */
+/* -- opening ----------------------------------------------------------------------------------------------------- */
 
 /* For kernels before 5.6: one segment after the other, following no link at all. */
 static int open_by_segments(int root, char *path)
@@ -120,7 +120,7 @@ static int open_file(int root, char *path, struct stat *ret_info)
 	return -ENOENT;
 }
 
-/* -- answering ------------------------------------------------------------------------------------------------------- */
+/* -- answering --------------------------------------------------------------------------------------------------- */
 
 static int reply_not_found(struct rung_response *res)
 {
@@ -253,7 +253,7 @@ static int files_call(const struct rung_app *self, struct rung_env *env, struct 
 	return rung_header_static(res, "Allow", "GET, HEAD, OPTIONS");
 }
 
-/* -- life ------------------------------------------------------------------------------------------------------------ */
+/* -- life -------------------------------------------------------------------------------------------------------- */
 
 static int files_start(struct rung_app *app, const struct rung_setup *setup)
 {

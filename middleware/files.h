@@ -3,8 +3,9 @@
  *
  * The path of the request, decoded once, names a regular file beneath the root, or it is 404: no dot files, no "..",
  * no way out by symbolic links, no devices, FIFOs or folders. What is sent has Content-Type by its name, ETag and
- * Last-Modified, and "X-Content-Type-Options: nosniff". Preconditions are judged: 304 for what the client has, 412 for what
- * is not what it thinks; and one range of bytes, 206 or 416, so that a download can be resumed. Other methods are 405 with Allow; OPTIONS is answered.
+ * Last-Modified, and "X-Content-Type-Options: nosniff". Preconditions are judged: 304 for what the client has, 412 for
+ * what is not what it thinks; and one range of bytes, 206 or 416, so that a download can be resumed. Other methods are
+ * 405 with Allow; OPTIONS is answered.
  *
  * Place: an endpoint; often the app that a URI leads to. 404 has the pass mark, so a cascade may try the next app.
  * Rack: Rack::Files. RFC 9110 sections 8.8 (validators), 9.3 (methods), 13 (preconditions)

@@ -14,7 +14,7 @@ static bool is_field(const struct rung_field *field, const char *name)
 	return rung_names_equal(field->name, name);
 }
 
-/* -- the request --------------------------------------------------------------------------------------------------- */
+/* -- the request ------------------------------------------------------------------------------------------------- */
 
 static const char *wrong_strings(const struct rung_env *env)
 {
@@ -85,7 +85,7 @@ static const char *not_pristine(const struct rung_response *res)
 	return NULL;
 }
 
-/* -- the response -------------------------------------------------------------------------------------------------- */
+/* -- the response ------------------------------------------------------------------------------------------------ */
 
 static bool has_no_body(int status)
 {
@@ -176,7 +176,7 @@ static const char *wrong_response(const struct rung_env *env, const struct rung_
 	return wrong ? wrong : wrong_length(env, res);
 }
 
-/* -- what an app may not change ------------------------------------------------------------------------------------ */
+/* -- what an app may not change ---------------------------------------------------------------------------------- */
 
 static const char *wrong_env(const struct rung_env *before, const struct rung_env *env)
 {
@@ -189,7 +189,7 @@ static const char *wrong_env(const struct rung_env *before, const struct rung_en
 	return NULL;
 }
 
-/* -- the probe ----------------------------------------------------------------------------------------------------- */
+/* -- the probe --------------------------------------------------------------------------------------------------- */
 
 /* What was seen on the way down. */
 struct seen {
@@ -238,7 +238,7 @@ const struct rung_probe *rung_lint_probe(void)
 	return &probe;
 }
 
-/* -- the layer ----------------------------------------------------------------------------------------------------- */
+/* -- the layer --------------------------------------------------------------------------------------------------- */
 
 static int lint_call(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {

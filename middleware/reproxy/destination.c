@@ -132,7 +132,7 @@ int reproxy_understand(const struct reproxy *reproxy, struct rung_env *env, cons
 	return 0;
 }
 
-/* -- self ------------------------------------------------------------------------------------------------------------ */
+/* -- self -------------------------------------------------------------------------------------------------------- */
 
 static bool same_host(const struct rung_slice *a, const struct rung_slice *b)
 {

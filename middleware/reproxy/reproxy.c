@@ -23,7 +23,7 @@ static const struct reproxy_rules *const rules_of[] = {
 
 enum { SERVER_COUNT = sizeof rules_of / sizeof *rules_of };
 
-/* -- answering ---------------------------------------------------------------------------------------------------------- */
+/* -- answering --------------------------------------------------------------------------------------------------- */
 
 static int emit(
 	const struct reproxy *reproxy, struct rung_env *env, struct rung_response *res, const char *uri)
@@ -80,7 +80,7 @@ static int reproxy_call(const struct rung_app *self, struct rung_env *env, struc
 	return rc;
 }
 
-/* -- life ------------------------------------------------------------------------------------------------------------------ */
+/* -- life -------------------------------------------------------------------------------------------------------- */
 
 static int reproxy_start(struct rung_app *app, const struct rung_setup *setup)
 {
@@ -147,7 +147,7 @@ static const struct rung_app_class reproxy_class = {
 	.describe = reproxy_describe,
 };
 
-/* -- making ------------------------------------------------------------------------------------------------------------------ */
+/* -- making ------------------------------------------------------------------------------------------------------ */
 
 static int check_base(const char *base)
 {

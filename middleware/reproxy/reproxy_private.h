@@ -74,7 +74,7 @@ int reproxy_understand(const struct reproxy *reproxy, struct rung_env *env, cons
 /* True when the destination is this stack itself. */
 bool reproxy_is_self(const struct reproxy *reproxy, const struct destination *destination);
 
-/* -- self.c -------------------------------------------------------------------------------------------------------- */
+/* -- self.c ------------------------------------------------------------------------------------------------------ */
 
 /* Dispatches the request again for as long as responses ask for it. Returns 0 or what the link shall make of it. */
 int reproxy_redispatch(const struct reproxy *reproxy, const struct reproxy_frame *frame, struct rung_env *env,

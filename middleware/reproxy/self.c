@@ -19,7 +19,7 @@ const char *reproxy_take_uri(const struct reproxy *reproxy, struct rung_response
 	return uri;
 }
 
-/* -- where it goes ---------------------------------------------------------------------------------------------------- */
+/* -- where it goes ----------------------------------------------------------------------------------------------- */
 
 /* One request on its way through the hops. */
 struct round {
@@ -104,7 +104,7 @@ static int find_next(
 		uri);
 }
 
-/* -- the view it goes with ------------------------------------------------------------------------------------------------ */
+/* -- the view it goes with --------------------------------------------------------------------------------------- */
 
 static bool is_credential(const struct rung_field *field, const void *data)
 {
@@ -168,7 +168,7 @@ static int no_view(const struct reproxy *reproxy, struct rung_env *env, const ch
 	return rung_fail(env, -ELOOP, "reproxy: more than %u hops: %s", reproxy->max_hops, trail(env, uri));
 }
 
-/* -- the loop ---------------------------------------------------------------------------------------------------------------- */
+/* -- the loop ---------------------------------------------------------------------------------------------------- */
 
 /* What described the thing that did not come, beside its entity fields. */
 static const char *const fields_of_success[] = { "Content-Length", "Content-Encoding", "Content-Range",

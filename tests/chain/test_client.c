@@ -323,7 +323,7 @@ Test(client, a_body_that_fails_or_ends_early_is_broken)
 	rung_client_destroy(client);
 }
 
-/* -- cookies ------------------------------------------------------------------------------------------------------ */
+/* -- cookies ----------------------------------------------------------------------------------------------------- */
 
 /* Sets what the query says, word for word; shows what came. */
 static int set_cookie(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
@@ -400,7 +400,7 @@ Test(client, cookies_of_ones_own_and_none_at_all)
 	rung_client_destroy(client);
 }
 
-/* -- refusals ------------------------------------------------------------------------------------------------------- */
+/* -- refusals ---------------------------------------------------------------------------------------------------- */
 
 static int pass_on(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {

@@ -20,7 +20,7 @@
 
 SUITE(memory);
 
-/* -- the allocator --------------------------------------------------------------------------------------------------- */
+/* -- the allocator ----------------------------------------------------------------------------------------------- */
 
 static atomic_long until_failure;    /* the call that fails, counted down; below 1: none does */
 static _Thread_local bool is_exempt; /* a thread whose calls are the test's own */
@@ -72,7 +72,7 @@ char *__wrap_strndup(const char *text, size_t size)
 	return fails() ? no_memory() : __real_strndup(text, size);
 }
 
-/* -- a stack with a bit of everything -------------------------------------------------------------------------------- */
+/* -- a stack with a bit of everything ---------------------------------------------------------------------------- */
 
 static char folder[] = "/tmp/rung-memory-XXXXXX";
 
@@ -194,7 +194,7 @@ Test(memory, a_stack_that_cannot_start_is_dropped, .init = make_folder, .fini = 
 	rung_client_destroy(client);
 }
 
-/* -- requests --------------------------------------------------------------------------------------------------------- */
+/* -- requests ---------------------------------------------------------------------------------------------------- */
 
 static const struct rung_field fields[] = { { .name = "Authorization", .value = "Basic ZGVtbzpkZW1v" },
 	{ .name = "Accept", .value = "text/html" }, { .name = "X-Reproxied", .value = "forged" },

@@ -147,7 +147,7 @@ Test(mounts, a_mount_by_itself_is_an_endpoint)
 	rung_client_destroy(client);
 }
 
-/* -- hosts -------------------------------------------------------------------------------------------------------- */
+/* -- hosts ------------------------------------------------------------------------------------------------------- */
 
 Test(mounts, hosts_come_before_paths)
 {
@@ -199,7 +199,7 @@ Test(mounts, ipv6_is_a_host_too)
 	rung_client_destroy(client);
 }
 
-/* -- refusals --------------------------------------------------------------------------------------------------------- */
+/* -- refusals ---------------------------------------------------------------------------------------------------- */
 
 static int pass_on(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {

@@ -26,7 +26,7 @@ static int tell(const struct rung_app *self, struct rung_env *env, struct rung_r
 		env->host, env->script_name, env->path_info, env->query, env->hop);
 }
 
-/* -- mounts and nested layers -------------------------------------------------------------------------------------- */
+/* -- mounts and nested layers ------------------------------------------------------------------------------------ */
 
 Test(redispatch, self_is_what_lies_inside_the_layer_wherever_that_is_mounted)
 {
@@ -85,7 +85,7 @@ Test(redispatch, names_of_an_inner_layer_stay_inside)
 	rung_client_destroy(client);
 }
 
-/* -- with the other layers ------------------------------------------------------------------------------------------ */
+/* -- with the other layers --------------------------------------------------------------------------------------- */
 
 static bool is_ann(const void *data, const char *user, const char *password)
 {
@@ -135,7 +135,7 @@ Test(redispatch, the_log_has_one_line_and_the_error_one_page)
 	rung_client_destroy(client);
 }
 
-/* -- bodies of targets ----------------------------------------------------------------------------------------------- */
+/* -- bodies of targets ------------------------------------------------------------------------------------------- */
 
 struct counted {
 	struct rung_source source;
@@ -209,7 +209,7 @@ Test(redispatch, a_file_of_the_target_is_sent_as_a_file)
 	rung_client_destroy(client);
 }
 
-/* -- views of one's own ----------------------------------------------------------------------------------------------- */
+/* -- views of one's own ------------------------------------------------------------------------------------------ */
 
 /* Error documents: an error is replaced by what /errors/STATUS gives, under the first status. */
 static int error_document(const struct rung_app *self, struct rung_env *env, struct rung_response *res)

@@ -119,7 +119,7 @@ Test(routes, a_path_that_is_no_route_is_404_and_passes)
 	rung_client_destroy(client);
 }
 
-/* -- methods ------------------------------------------------------------------------------------------------------- */
+/* -- methods ----------------------------------------------------------------------------------------------------- */
 
 static void check_allow(
 	struct rung_client *client, const char *method, const char *target, int status, const char *allow)
@@ -192,7 +192,7 @@ Test(routes, options_may_have_a_route_of_its_own)
 	rung_client_destroy(client);
 }
 
-/* -- what a route is made of ------------------------------------------------------------------------------------------ */
+/* -- what a route is made of ------------------------------------------------------------------------------------- */
 
 static int pass_seen;
 
@@ -285,7 +285,7 @@ Test(routes, an_app_at_the_end_takes_what_is_left)
 	rung_client_destroy(client);
 }
 
-/* -- refusals ----------------------------------------------------------------------------------------------------------- */
+/* -- refusals ---------------------------------------------------------------------------------------------------- */
 
 static int frees;
 

@@ -115,7 +115,7 @@ static void try_field(char *text, size_t size)
 	rung_client_destroy(client);
 }
 
-/* -- a request's fields ------------------------------------------------------------------------------------------- */
+/* -- a request's fields ------------------------------------------------------------------------------------------ */
 
 static struct rung_field sent[MOST_FIELDS + 1];
 

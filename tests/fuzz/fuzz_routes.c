@@ -19,7 +19,7 @@ static void insist(bool holds, const char *what)
 	abort();
 }
 
-/* -- by the rules, without a tree ---------------------------------------------------------------------------------- */
+/* -- by the rules, without a tree -------------------------------------------------------------------------------- */
 
 struct segments {
 	char *at[MOST_SEGMENTS];
@@ -95,7 +95,7 @@ static int find(char patterns[][MOST + 1], size_t count, const char *path)
 	return found;
 }
 
-/* -- by routes ------------------------------------------------------------------------------------------------------- */
+/* -- by routes --------------------------------------------------------------------------------------------------- */
 
 static int tell(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {

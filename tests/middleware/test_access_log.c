@@ -12,7 +12,7 @@
 
 SUITE(access_log);
 
-/* -- what stands inside, and a place for lines ------------------------------------------------------------------------ */
+/* -- what stands inside, and a place for lines ------------------------------------------------------------------- */
 
 static int hello(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
@@ -69,7 +69,7 @@ static const char *without_clock(const char *line)
 	return copy;
 }
 
-/* -- the line ------------------------------------------------------------------------------------------------------------ */
+/* -- the line ---------------------------------------------------------------------------------------------------- */
 
 Test(access_log, a_request_is_one_line_in_the_combined_format)
 {
@@ -169,7 +169,7 @@ Test(access_log, a_rewritten_path_is_seen_inside_and_not_outside)
 	rung_client_destroy(client);
 }
 
-/* -- the user -------------------------------------------------------------------------------------------------------------- */
+/* -- the user ---------------------------------------------------------------------------------------------------- */
 
 static bool anybody(const void *data, const char *user, const char *password)
 {
@@ -210,7 +210,7 @@ Test(access_log, a_users_name_cannot_pass_for_the_fields_behind_it)
 	rung_client_destroy(client);
 }
 
-/* -- hostile bytes ----------------------------------------------------------------------------------------------------------- */
+/* -- hostile bytes ----------------------------------------------------------------------------------------------- */
 
 Test(access_log, no_byte_of_a_field_breaks_the_line_or_its_quotes)
 {
@@ -248,7 +248,7 @@ Test(access_log, escapes_are_not_escaped_again_on_their_way_to_the_log)
 	rung_client_destroy(client);
 }
 
-/* -- lengths ------------------------------------------------------------------------------------------------------------------- */
+/* -- lengths ----------------------------------------------------------------------------------------------------- */
 
 static char *long_text(char first, char rest, size_t size)
 {
@@ -302,7 +302,7 @@ Test(access_log, the_query_counts_for_the_targets_length)
 	free(target);
 }
 
-/* -- how it ended ---------------------------------------------------------------------------------------------------------------- */
+/* -- how it ended ------------------------------------------------------------------------------------------------ */
 
 struct trickle {
 	struct rung_source source;
@@ -372,7 +372,7 @@ Test(access_log, a_body_that_failed_is_marked_broken)
 	rung_client_destroy(client);
 }
 
-/* -- the clocks --------------------------------------------------------------------------------------------------------------------- */
+/* -- the clocks -------------------------------------------------------------------------------------------------- */
 
 Test(access_log, the_time_is_now_in_utc_and_in_english)
 {
@@ -433,7 +433,7 @@ Test(access_log, the_duration_is_from_the_call_to_the_end)
 	rung_client_destroy(client);
 }
 
-/* -- where lines go -------------------------------------------------------------------------------------------------------------------- */
+/* -- where lines go ---------------------------------------------------------------------------------------------- */
 
 Test(access_log, write_gets_each_line_whole_and_the_log_none)
 {
@@ -489,7 +489,7 @@ Test(access_log, lines_carry_the_level_access)
 	rung_client_destroy(client);
 }
 
-/* -- over a socket, and in the printed stack ------------------------------------------------------------------------------------------- */
+/* -- over a socket, and in the printed stack --------------------------------------------------------------------- */
 
 Test(access_log, over_a_socket_the_address_is_the_clients)
 {

@@ -9,7 +9,7 @@
 
 SUITE(basic_auth);
 
-/* -- what stands inside and what is sent ----------------------------------------------------------------------------- */
+/* -- what stands inside and what is sent ------------------------------------------------------------------------- */
 
 static unsigned reached;
 
@@ -89,7 +89,7 @@ static void count_free(void *data)
 	((struct asked *)data)->freed++;
 }
 
-/* -- the one user ----------------------------------------------------------------------------------------------------- */
+/* -- the one user ------------------------------------------------------------------------------------------------ */
 
 Test(basic_auth, right_credentials_pass_and_name_the_user)
 {
@@ -221,7 +221,7 @@ Test(basic_auth, an_empty_password_is_one_too)
 	rung_client_destroy(client);
 }
 
-/* -- a check of one's own ------------------------------------------------------------------------------------------------ */
+/* -- a check of one's own ---------------------------------------------------------------------------------------- */
 
 Test(basic_auth, check_decides_by_what_the_client_sent)
 {
@@ -329,7 +329,7 @@ Test(basic_auth, data_is_freed_once_when_the_layer_goes_or_is_refused)
 	free(asked);
 }
 
-/* -- the user's name ------------------------------------------------------------------------------------------------------ */
+/* -- the user's name --------------------------------------------------------------------------------------------- */
 
 static const char *seen_before, *seen_after;
 
@@ -378,7 +378,7 @@ Test(basic_auth, another_layer_may_name_the_user)
 	rung_client_destroy(client);
 }
 
-/* -- what is refused when it is made ---------------------------------------------------------------------------------------- */
+/* -- what is refused when it is made ----------------------------------------------------------------------------- */
 
 Test(basic_auth, what_cannot_work_is_refused_with_a_message)
 {
@@ -431,7 +431,7 @@ Test(basic_auth, a_realm_may_be_utf_8_or_empty)
 	rung_client_destroy(client);
 }
 
-/* -- the printed stack -------------------------------------------------------------------------------------------------------- */
+/* -- the printed stack ------------------------------------------------------------------------------------------- */
 
 Test(basic_auth, the_printed_stack_names_the_realm_and_gives_no_secret_away)
 {
@@ -446,7 +446,7 @@ Test(basic_auth, the_printed_stack_names_the_realm_and_gives_no_secret_away)
 	rung_app_destroy(stack);
 }
 
-/* -- comparing ----------------------------------------------------------------------------------------------------------------- */
+/* -- comparing --------------------------------------------------------------------------------------------------- */
 
 static bool equal(const char *secret, size_t secret_size, const char *given, size_t given_size)
 {
@@ -491,7 +491,7 @@ Test(basic_auth, every_single_bit_counts)
 	}
 }
 
-/* -- wiping ---------------------------------------------------------------------------------------------------------------------- */
+/* -- wiping ------------------------------------------------------------------------------------------------------ */
 
 static const char horse[] = "h0rse-battery";
 static unsigned wiped;

@@ -11,7 +11,7 @@
 
 SUITE(error_pages);
 
-/* -- what stands inside --------------------------------------------------------------------------------------------------- */
+/* -- what stands inside ------------------------------------------------------------------------------------------ */
 
 /* Answers with the status that the query names, and nothing else. */
 static int answer(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
@@ -55,7 +55,7 @@ static unsigned count_fields(const struct rung_reply *reply, const char *name)
 	return count;
 }
 
-/* -- the forms --------------------------------------------------------------------------------------------------------------- */
+/* -- the forms --------------------------------------------------------------------------------------------------- */
 
 Test(error_pages, plain_text_is_what_curl_gets)
 {
@@ -153,7 +153,7 @@ Test(error_pages, accept_chooses_the_form)
 	rung_client_destroy(client);
 }
 
-/* -- statuses ------------------------------------------------------------------------------------------------------------------- */
+/* -- statuses ---------------------------------------------------------------------------------------------------- */
 
 Test(error_pages, every_error_has_a_page_and_nothing_else_does)
 {
@@ -200,7 +200,7 @@ Test(error_pages, reasons_are_those_registered)
 	rung_client_destroy(client);
 }
 
-/* -- what is left alone ------------------------------------------------------------------------------------------------------------ */
+/* -- what is left alone ------------------------------------------------------------------------------------------ */
 
 static ssize_t end_at_once(struct rung_source *source, void *buffer, size_t max)
 {
@@ -295,7 +295,7 @@ Test(error_pages, a_reproxy_that_failed_has_a_page)
 	rung_client_destroy(client);
 }
 
-/* -- fields --------------------------------------------------------------------------------------------------------------------------- */
+/* -- fields ------------------------------------------------------------------------------------------------------ */
 
 static int with_fields(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
@@ -403,7 +403,7 @@ Test(error_pages, head_has_the_fields_of_get_and_no_body)
 	rung_client_destroy(client);
 }
 
-/* -- what it tells ------------------------------------------------------------------------------------------------------------------- */
+/* -- what it tells ----------------------------------------------------------------------------------------------- */
 
 static int break_down(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
@@ -529,7 +529,7 @@ Test(error_pages, a_long_message_fits)
 	free(message);
 }
 
-/* -- out of memory ------------------------------------------------------------------------------------------------------------------- */
+/* -- out of memory ----------------------------------------------------------------------------------------------- */
 
 #ifndef __has_feature
 #define __has_feature(feature) 0
@@ -608,7 +608,7 @@ Test(error_pages, without_memory_the_response_stays_as_it_was)
 
 #endif
 
-/* -- the printed stack ---------------------------------------------------------------------------------------------------------------- */
+/* -- the printed stack ------------------------------------------------------------------------------------------- */
 
 Test(error_pages, a_place_where_it_misses_errors_is_advised_against)
 {

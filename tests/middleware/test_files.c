@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* -- a tree ------------------------------------------------------------------------------------------------------- */
+/* -- a tree ------------------------------------------------------------------------------------------------------ */
 
 static char top[64];
 
@@ -86,7 +86,7 @@ static struct rung_client *client_of_root(void)
 	return test_client(rung_files(.root = at("root")));
 }
 
-/* -- what is sent ---------------------------------------------------------------------------------------------------- */
+/* -- what is sent ------------------------------------------------------------------------------------------------ */
 
 Test(files, a_file_is_sent_with_its_type_and_validators)
 {
@@ -316,7 +316,7 @@ Test(files, no_date_lies_in_the_future)
 	rung_client_destroy(client);
 }
 
-/* -- what is not ------------------------------------------------------------------------------------------------------ */
+/* -- what is not ------------------------------------------------------------------------------------------------- */
 
 static void check_refused(struct rung_client *client, const char *target, int status)
 {
@@ -422,7 +422,7 @@ Test(files, other_methods_are_405)
 	rung_client_destroy(client);
 }
 
-/* -- in a stack --------------------------------------------------------------------------------------------------------- */
+/* -- in a stack -------------------------------------------------------------------------------------------------- */
 
 /* Says whether what is inside passed. */
 static int tell_pass(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
@@ -497,7 +497,7 @@ Test(files, no_descriptor_is_lost)
 	ASSERT_INT(count_descriptors(), before);
 }
 
-/* -- refusals ------------------------------------------------------------------------------------------------------------ */
+/* -- refusals ---------------------------------------------------------------------------------------------------- */
 
 Test(files, without_a_folder_it_is_refused)
 {

@@ -258,7 +258,7 @@ Test(lint, a_view_is_a_whole_request)
 	rung_client_destroy(client);
 }
 
-/* -- what passes ---------------------------------------------------------------------------------------------------- */
+/* -- what passes ------------------------------------------------------------------------------------------------- */
 
 static int fit(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
@@ -316,7 +316,7 @@ Test(lint, what_keeps_the_contract_passes)
 	rung_client_destroy(client);
 }
 
-/* -- as a layer -------------------------------------------------------------------------------------------------------- */
+/* -- as a layer -------------------------------------------------------------------------------------------------- */
 
 Test(lint, as_a_layer_it_watches_the_one_below)
 {

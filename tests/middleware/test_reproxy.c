@@ -8,7 +8,7 @@
 
 SUITE(reproxy);
 
-/* -- apps that answer with URIs, and one that tells what it saw ------------------------------------------------------ */
+/* -- apps that answer with URIs, and one that tells what it saw -------------------------------------------------- */
 
 /* A route's .data is the URI it answers with. */
 static int give(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
@@ -66,7 +66,7 @@ static struct rung_client *with_route(struct rung_app *route)
 		rung_routes(route, rung_any("/tell/*rest", tell))));
 }
 
-/* -- what the gem does ------------------------------------------------------------------------------------------------- */
+/* -- what the gem does ------------------------------------------------------------------------------------------- */
 
 Test(reproxy, uri_body_is_redispatched_to_a_named_app)
 {
@@ -175,7 +175,7 @@ Test(reproxy, everything_goes_to_app_when_there_is_one)
 	rung_client_destroy(client);
 }
 
-/* -- self ----------------------------------------------------------------------------------------------------------------- */
+/* -- self -------------------------------------------------------------------------------------------------------- */
 
 Test(reproxy, self_by_relative_uri)
 {
@@ -266,7 +266,7 @@ Test(reproxy, host_keeps_its_port_and_an_empty_path_is_a_slash)
 	rung_client_destroy(client);
 }
 
-/* -- chains ------------------------------------------------------------------------------------------------------------------- */
+/* -- chains ------------------------------------------------------------------------------------------------------ */
 
 static int count_down(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
@@ -331,7 +331,7 @@ Test(reproxy, chains_across_named_apps_and_inherited_names)
 	rung_client_destroy(client);
 }
 
-/* -- method and body ------------------------------------------------------------------------------------------------------------ */
+/* -- method and body --------------------------------------------------------------------------------------------- */
 
 Test(reproxy, a_post_becomes_a_get_without_body)
 {
@@ -431,7 +431,7 @@ Test(reproxy, range_and_cookies_go_on_to_named_apps)
 	rung_client_destroy(client);
 }
 
-/* -- status and headers ------------------------------------------------------------------------------------------------------------ */
+/* -- status and headers ------------------------------------------------------------------------------------------ */
 
 static int first(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
@@ -523,7 +523,7 @@ Test(reproxy, what_described_a_success_does_not_describe_a_failure)
 	rung_client_destroy(client);
 }
 
-/* -- bodies are closed --------------------------------------------------------------------------------------------------------------- */
+/* -- bodies are closed ------------------------------------------------------------------------------------------- */
 
 static int freed;
 
@@ -562,7 +562,7 @@ Test(reproxy, a_replaced_body_is_closed_once_before_the_target_runs)
 	rung_client_destroy(client);
 }
 
-/* -- layers outside and inside ------------------------------------------------------------------------------------------------------------ */
+/* -- layers outside and inside ----------------------------------------------------------------------------------- */
 
 static int outer_runs, inner_runs;
 

@@ -117,7 +117,7 @@ Test(policy, responses_that_were_not_emitted_carry_no_control_fields)
 	}
 }
 
-/* -- remote --------------------------------------------------------------------------------------------------------------- */
+/* -- remote ------------------------------------------------------------------------------------------------------ */
 
 static int remote(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
@@ -160,7 +160,7 @@ Test(policy, nothing_is_followed_that_policy_does_not_name)
 	}
 }
 
-/* -- which server ------------------------------------------------------------------------------------------------------------ */
+/* -- which server ------------------------------------------------------------------------------------------------ */
 
 Test(policy, names_of_servers)
 {
@@ -240,7 +240,7 @@ Test(policy, emission_on_a_public_address_is_warned_of)
 	rung_client_destroy(client);
 }
 
-/* -- refused when made ----------------------------------------------------------------------------------------------------------- */
+/* -- refused when made ------------------------------------------------------------------------------------------- */
 
 #define REFUSED(expression, message)               \
 	do {                                       \

@@ -33,7 +33,7 @@ static unsigned port;
 static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER;
 static bool is_closed;
 
-/* -- the stack ---------------------------------------------------------------------------------------------------- */
+/* -- the stack --------------------------------------------------------------------------------------------------- */
 
 static void count_finish(const struct rung_env *env, const struct rung_finish *finish, void *data)
 {
@@ -111,7 +111,7 @@ static struct rung_app *make_stack(void)
 						     rung_run(hello)))));
 }
 
-/* -- clients -------------------------------------------------------------------------------------------------------- */
+/* -- clients ----------------------------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *target, *status;

@@ -118,7 +118,7 @@ static char *ask(unsigned port, const char *request)
 		__VA_ARGS__, NULL \
 	}
 
-/* -- serving ---------------------------------------------------------------------------------------------------------- */
+/* -- serving ----------------------------------------------------------------------------------------------------- */
 
 Test(program, serves_on_a_free_port_until_sigterm_or_sigint)
 {

@@ -39,7 +39,7 @@ static void expect(struct rung_app *app, const char *request, const char *part)
 
 #define CLOSE "Connection: close\r\n\r\n"
 
-/* -- requests ----------------------------------------------------------------------------------------------------------- */
+/* -- requests ---------------------------------------------------------------------------------------------------- */
 
 Test(server, answers_with_status_date_and_length)
 {
@@ -125,7 +125,7 @@ Test(server, keeps_connections_and_answers_in_order)
 	rung_server_destroy(server);
 }
 
-/* -- bodies of requests ------------------------------------------------------------------------------------------------------- */
+/* -- bodies of requests ------------------------------------------------------------------------------------------ */
 
 Test(server, takes_bodies_by_length_and_chunked)
 {
@@ -221,7 +221,7 @@ Test(server, expect_continue_is_answered_and_refusal_comes_without_it)
 	rung_server_destroy(server);
 }
 
-/* -- files ------------------------------------------------------------------------------------------------------------------------ */
+/* -- files ------------------------------------------------------------------------------------------------------- */
 
 #define GET_TAIL " / HTTP/1.1\r\nHost: h\r\n" CLOSE
 #define GET      "GET" GET_TAIL
@@ -319,7 +319,7 @@ Test(server, a_small_file_that_is_shorter_than_said_is_a_500)
 	unlink(file_path);
 }
 
-/* -- streams ------------------------------------------------------------------------------------------------------------------------- */
+/* -- streams ----------------------------------------------------------------------------------------------------- */
 
 struct stream {
 	struct rung_source source;
@@ -529,7 +529,7 @@ Test(server, a_client_that_leaves_ends_the_stream)
 	}
 }
 
-/* -- heads of answers -------------------------------------------------------------------------------------------------------------------- */
+/* -- heads of answers -------------------------------------------------------------------------------------------- */
 
 static int odd_fields(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
@@ -674,7 +674,7 @@ Test(server, emission_on_the_wire)
 	rung_server_destroy(server);
 }
 
-/* -- draining ----------------------------------------------------------------------------------------------------------------------------- */
+/* -- draining ---------------------------------------------------------------------------------------------------- */
 
 static void *destroy(void *server)
 {
@@ -757,7 +757,7 @@ Test(server, no_connection_is_taken_after_a_stop)
 	rung_server_destroy(other);
 }
 
-/* -- listening ------------------------------------------------------------------------------------------------------------------------------- */
+/* -- listening --------------------------------------------------------------------------------------------------- */
 
 Test(server, a_port_in_use_is_refused)
 {

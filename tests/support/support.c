@@ -33,7 +33,7 @@ void test_check_leaks(void)
 #endif
 }
 
-/* -- the log ------------------------------------------------------------------------------------------------------- */
+/* -- the log ----------------------------------------------------------------------------------------------------- */
 
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
 static char log_text[64 * 1024];
@@ -68,7 +68,7 @@ void test_log_clear(void)
 	pthread_mutex_unlock(&log_lock);
 }
 
-/* -- callers --------------------------------------------------------------------------------------------------------- */
+/* -- callers ----------------------------------------------------------------------------------------------------- */
 
 static const struct rung_probe *probes[2];
 const struct rung_probe *const test_no_probes[] = { NULL };
@@ -114,7 +114,7 @@ struct rung_server *test_server(struct rung_app *app, struct rung_server_options
 	return server;
 }
 
-/* -- sockets ----------------------------------------------------------------------------------------------------------- */
+/* -- sockets ----------------------------------------------------------------------------------------------------- */
 
 int test_connect(struct rung_server *server)
 {

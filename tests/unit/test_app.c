@@ -5,7 +5,7 @@
 
 SUITE(app);
 
-/* -- an app that tells what happens to it -------------------------------------------------------------------------- */
+/* -- an app that tells what happens to it ------------------------------------------------------------------------ */
 
 static char events[512];
 
@@ -112,7 +112,7 @@ static struct rung_app *holding(const char *name, struct rung_app *held)
 	return &teller->app;
 }
 
-/* -- references -------------------------------------------------------------------------------------------------------- */
+/* -- references -------------------------------------------------------------------------------------------------- */
 
 Test(app, the_last_reference_destroys_the_app_with_what_is_inside)
 {
@@ -163,7 +163,7 @@ Test(app, what_is_taken_is_held_until_it_is_dropped)
 	ASSERT_STR(events, "~a ~b ");
 }
 
-/* -- life ---------------------------------------------------------------------------------------------------------------- */
+/* -- life -------------------------------------------------------------------------------------------------------- */
 
 Test(app, outer_starts_before_inner_and_stops_after_it)
 {
@@ -232,7 +232,7 @@ Test(app, what_cannot_serve_is_not_started)
 	ASSERT_STR(events, "~a ~b ");
 }
 
-/* -- what a stack is told ------------------------------------------------------------------------------------------------- */
+/* -- what a stack is told ---------------------------------------------------------------------------------------- */
 
 static struct rung_setup told;
 
@@ -301,7 +301,7 @@ Test(app, servers_have_names)
 	ASSERT_INT(kind, RUNG_SERVER_H2O);
 }
 
-/* -- options ----------------------------------------------------------------------------------------------------------------- */
+/* -- options ----------------------------------------------------------------------------------------------------- */
 
 struct options {
 	size_t size;
@@ -334,7 +334,7 @@ Test(app, options_of_another_version_are_read_as_far_as_they_go)
 	ASSERT_HAS(rung_error(), "size");
 }
 
-/* -- refusals ------------------------------------------------------------------------------------------------------------------ */
+/* -- refusals ---------------------------------------------------------------------------------------------------- */
 
 Test(app, a_message_stays_the_reason_until_it_is_read)
 {
@@ -364,7 +364,7 @@ Test(app, a_refusal_that_nobody_read_is_no_reason_once_a_stack_has_started)
 	rung_app_destroy(app);
 }
 
-/* -- plain functions -------------------------------------------------------------------------------------------------------------- */
+/* -- plain functions --------------------------------------------------------------------------------------------- */
 
 static int frees;
 
@@ -401,7 +401,7 @@ Test(app, data_is_freed_once_also_when_the_app_is_refused)
 	ASSERT_STR(rung_error(), "use: the function is NULL; pass one");
 }
 
-/* -- probes --------------------------------------------------------------------------------------------------------------------------- */
+/* -- probes ------------------------------------------------------------------------------------------------------ */
 
 static void *probe_enter(const struct rung_probe *probe, const struct rung_app *app, struct rung_env *env,
 	struct rung_response *res)

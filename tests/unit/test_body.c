@@ -5,7 +5,7 @@
 
 SUITE(body);
 
-/* -- every kind --------------------------------------------------------------------------------------------------- */
+/* -- every kind -------------------------------------------------------------------------------------------------- */
 
 static int give_kind(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
@@ -120,7 +120,7 @@ Test(body, a_uri_that_nobody_reproxies_is_500_and_a_line_in_the_log)
 	rung_client_destroy(client);
 }
 
-/* -- closed exactly once --------------------------------------------------------------------------------------------- */
+/* -- closed exactly once ----------------------------------------------------------------------------------------- */
 
 static struct counted one = COUNTED("one", .piece = 1), two = COUNTED("two");
 static int one_fd = -1;
@@ -254,7 +254,7 @@ Test(body, head_and_a_client_that_leaves_close_it_too)
 	check_closed_once('p', "the client is destroyed");
 }
 
-/* -- refused bodies ------------------------------------------------------------------------------------------------------ */
+/* -- refused bodies ---------------------------------------------------------------------------------------------- */
 
 static int give_refused(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
@@ -339,7 +339,7 @@ Test(body, after_an_error_what_is_given_is_closed_at_once)
 	rung_client_destroy(client);
 }
 
-/* -- half-way ------------------------------------------------------------------------------------------------------------- */
+/* -- half-way ---------------------------------------------------------------------------------------------------- */
 
 static struct rung_finish ended;
 static int finishes;

@@ -37,7 +37,7 @@ static int done(struct rung_response *res)
 	return rung_reply_text(res, 200, "");
 }
 
-/* -- reading ------------------------------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------------------------- */
 
 static int read_fields(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
@@ -97,7 +97,7 @@ Test(env, memory_lives_as_long_as_the_request)
 	run(use_memory, REQUEST("GET", "/"));
 }
 
-/* -- the body -------------------------------------------------------------------------------------------------------- */
+/* -- the body ---------------------------------------------------------------------------------------------------- */
 
 static int read_input(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
@@ -138,7 +138,7 @@ Test(env, a_body_is_read_per_view)
 	run(read_input, REQUEST("POST", "/", .headers = fields, .body = "abcdef"));
 }
 
-/* -- values ------------------------------------------------------------------------------------------------------------ */
+/* -- values ------------------------------------------------------------------------------------------------------ */
 
 static char destroyed[32];
 
@@ -184,7 +184,7 @@ Test(env, values_are_scoped_and_destroyed_once_in_reverse)
 	ASSERT_STR(destroyed, "321");
 }
 
-/* -- views --------------------------------------------------------------------------------------------------------------- */
+/* -- views ------------------------------------------------------------------------------------------------------- */
 
 static int rewrite(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
@@ -319,7 +319,7 @@ Test(env, a_views_fields_are_its_own)
 	run(edit_fields, REQUEST("GET", "/", .headers = fields));
 }
 
-/* -- hooks ------------------------------------------------------------------------------------------------------------------ */
+/* -- hooks ------------------------------------------------------------------------------------------------------- */
 
 static char events[256];
 static struct rung_finish ended;
@@ -405,7 +405,7 @@ Test(env, a_response_hook_that_fails_lets_nothing_out)
 	rung_client_destroy(client);
 }
 
-/* -- failures and the log -------------------------------------------------------------------------------------------------------- */
+/* -- failures and the log ---------------------------------------------------------------------------------------- */
 
 static int fail_and_recover(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {

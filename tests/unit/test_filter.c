@@ -5,7 +5,7 @@
 
 SUITE(filter);
 
-/* -- a filter and a layer that puts it around ----------------------------------------------------------------------- */
+/* -- a filter and a layer that puts it around -------------------------------------------------------------------- */
 
 /* Writes everything in capitals, with a text in front. Made in the request's memory. */
 struct shout {
@@ -56,7 +56,7 @@ static struct rung_app *shouting(const char *front)
 	return rung_use(shout_call, "shout", front);
 }
 
-/* -- what is inside ---------------------------------------------------------------------------------------------------- */
+/* -- what is inside ---------------------------------------------------------------------------------------------- */
 
 static struct counted pulled;
 static int file = -1;
@@ -96,7 +96,7 @@ static void restart(void)
 	close_order[0] = '\0';
 }
 
-/* -- bytes ------------------------------------------------------------------------------------------------------------------ */
+/* -- bytes ------------------------------------------------------------------------------------------------------- */
 
 Test(filter, every_kind_of_body_can_be_filtered)
 {
@@ -190,7 +190,7 @@ Test(filter, a_source_is_not_asked_after_its_end_even_by_a_filter_that_does_ask)
 	rung_client_destroy(client);
 }
 
-/* -- closing ------------------------------------------------------------------------------------------------------------------ */
+/* -- closing ----------------------------------------------------------------------------------------------------- */
 
 static int discard(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
@@ -251,7 +251,7 @@ Test(filter, a_client_that_leaves_closes_all_of_them_once)
 	rung_client_destroy(client);
 }
 
-/* -- the head ------------------------------------------------------------------------------------------------------------------- */
+/* -- the head ---------------------------------------------------------------------------------------------------- */
 
 Test(filter, a_strong_etag_becomes_weak_and_a_length_goes)
 {
@@ -328,7 +328,7 @@ Test(filter, a_response_that_asks_for_a_reproxy_by_a_field_is_left_alone)
 	rung_client_destroy(client);
 }
 
-/* -- sources whose maker did not clear them --------------------------------------------------------------------------------------- */
+/* -- sources whose maker did not clear them ---------------------------------------------------------------------- */
 
 static void free_source(struct rung_source *source)
 {

@@ -65,7 +65,7 @@ Test(headers, names_compare_without_case_and_letters_alone_have_one)
 			cases[i].a, cases[i].b);
 }
 
-/* -- lists -------------------------------------------------------------------------------------------------------- */
+/* -- lists ------------------------------------------------------------------------------------------------------- */
 
 /* The members of a list, each in brackets. */
 static void join_list(const char *value, char *out, size_t room)
@@ -150,7 +150,7 @@ Test(headers, a_list_has_its_whole_members_alone)
 			cases[i].value ? cases[i].value : "(NULL)", cases[i].member);
 }
 
-/* -- Accept -------------------------------------------------------------------------------------------------------- */
+/* -- Accept ------------------------------------------------------------------------------------------------------ */
 
 struct accept_case {
 	const char *accept, *type;

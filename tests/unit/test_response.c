@@ -159,7 +159,7 @@ Test(response, no_response_can_be_split)
 		}
 }
 
-/* -- more than one response ----------------------------------------------------------------------------------------- */
+/* -- more than one response -------------------------------------------------------------------------------------- */
 
 static void fill(struct rung_response *res, int count)
 {
@@ -244,7 +244,7 @@ Test(response, merging_keeps_what_is_there_and_the_cookies_of_both)
 	run(merge);
 }
 
-/* -- links ------------------------------------------------------------------------------------------------------------ */
+/* -- links ------------------------------------------------------------------------------------------------------- */
 
 struct outcome {
 	const char *what;

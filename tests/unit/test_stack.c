@@ -58,7 +58,7 @@ static const char *ask(struct rung_app *app)
 	return text;
 }
 
-/* -- linking -------------------------------------------------------------------------------------------------------- */
+/* -- linking ----------------------------------------------------------------------------------------------------- */
 
 Test(stack, outermost_comes_first)
 {
@@ -147,7 +147,7 @@ Test(stack, the_first_message_is_kept)
 	ASSERT_HAS(rung_error(), "stack: it was given NULL");
 }
 
-/* -- order ------------------------------------------------------------------------------------------------------------ */
+/* -- order ------------------------------------------------------------------------------------------------------- */
 
 static int pass_on(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
@@ -211,7 +211,7 @@ Test(stack, rules_end_at_a_mount)
 	rung_app_destroy(app);
 }
 
-/* -- printing ----------------------------------------------------------------------------------------------------------- */
+/* -- printing ---------------------------------------------------------------------------------------------------- */
 
 static void check_printed(struct rung_app *app, const char *expected)
 {

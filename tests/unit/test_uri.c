@@ -13,7 +13,7 @@ SUITE(uri);
 		cr_assert(text[room] == '!' && (room == 0 || text[0] == '\0'), "%s", #call); \
 	} while (0)
 
-/* -- splitting ----------------------------------------------------------------------------------------------------- */
+/* -- splitting --------------------------------------------------------------------------------------------------- */
 
 /* A part for a message: "-" when absent. */
 static const char *show(struct rung_slice part, char room[64])
@@ -216,7 +216,7 @@ Test(uri, an_authority_is_host_and_port)
 	}
 }
 
-/* -- resolving and the normal form ------------------------------------------------------------------------------------ */
+/* -- resolving and the normal form ------------------------------------------------------------------------------- */
 
 static void check_resolved(const char *base_text, const char *reference_text, const char *expected)
 {
@@ -345,7 +345,7 @@ Test(uri, the_normal_form)
 	}
 }
 
-/* -- escapes ------------------------------------------------------------------------------------------------------------ */
+/* -- escapes ----------------------------------------------------------------------------------------------------- */
 
 Test(uri, what_may_stay_stays_and_the_rest_is_encoded)
 {
@@ -409,7 +409,7 @@ Test(uri, escapes_are_decoded_once)
 	}
 }
 
-/* -- request targets ------------------------------------------------------------------------------------------------------ */
+/* -- request targets --------------------------------------------------------------------------------------------- */
 
 Test(uri, the_four_forms_of_a_target)
 {

@@ -15,7 +15,7 @@ SUITE(uri_oracle);
 
 enum { MADE = 20000, MOST = 512 };
 
-/* -- texts ---------------------------------------------------------------------------------------------------------- */
+/* -- texts ------------------------------------------------------------------------------------------------------- */
 
 /* A small generator of our own, so that every machine tries the same. */
 static uint32_t state = 20260726;
@@ -92,7 +92,7 @@ static const char *text_at(size_t i)
 	return i < sizeof written / sizeof *written ? written[i] : make();
 }
 
-/* -- liburiparser ---------------------------------------------------------------------------------------------------- */
+/* -- liburiparser ------------------------------------------------------------------------------------------------ */
 
 static bool parse_theirs(const char *text, UriUriA *uri)
 {
@@ -194,7 +194,7 @@ Test(uri_oracle, what_is_taken_and_how_it_is_split)
 		taken > 4000 && taken < MADE - 4000, "%zu taken of %d: the texts are too alike", taken, MADE);
 }
 
-/* -- resolving --------------------------------------------------------------------------------------------------------- */
+/* -- resolving --------------------------------------------------------------------------------------------------- */
 
 static bool resolve_theirs(const char *base_text, const char *reference_text, char *text, int room)
 {
@@ -358,7 +358,7 @@ Test(uri_oracle, the_normal_form)
 	cr_assert_gt(compared, 3000, "only %zu", compared);
 }
 
-/* -- libcurl ------------------------------------------------------------------------------------------------------------- */
+/* -- libcurl ----------------------------------------------------------------------------------------------------- */
 
 static void compare_part(const char *text, CURLU *url, CURLUPart part, struct rung_slice ours)
 {
