@@ -42,7 +42,7 @@ static const char *wrong_paths(const struct rung_env *env)
 		return "path_info is neither \"\" nor \"/...\", nor the \"*\" of OPTIONS";
 	if (!size && !*path_info)
 		return "script_name and path_info are both empty; a path that is nothing is \"/\"";
-	if (strpbrk(path_info, "?#") || strchr(env->query, '#'))
+	if (strpbrk(script_name, "?#") || strpbrk(path_info, "?#") || strchr(env->query, '#'))
 		return "a delimiter is left in the path or the query; cut them where \"?\" and \"#\" stand";
 	return NULL;
 }
@@ -103,6 +103,9 @@ static const char *wrong_status(const struct rung_response *res)
 		return "a 401 has no WWW-Authenticate; say how to authenticate, or use 403";
 	if (res->status == 405 && !rung_header_get(res, "Allow"))
 		return "a 405 has no Allow; list the methods there are";
+	if (res->pass && res->status != 404 && res->status != 405)
+		return "the pass mark stands beside another status than 404 or 405; call rung_response_clear() "
+		       "before you answer otherwise";
 	return NULL;
 }
 
@@ -157,12 +160,12 @@ static const char *wrong_length(const struct rung_env *env, const struct rung_re
 	long long length = strtoll(given, &end, 10);
 	if (*given < '0' || *given > '9' || *end || length < 0)
 		return "Content-Length is no number; leave it out, the server counts";
-	if (res->status == 204 && length != 0)
+	if (res->status == 204)
 		return "a 204 has a Content-Length; remove it";
 	if (res->kind == RUNG_BODY_URI || size < 0)
 		return NULL;
-	/* A response to HEAD, and a 304, tell of a body that is not sent. */
-	if (res->kind == RUNG_BODY_EMPTY && (strcmp(env->method, "HEAD") == 0 || has_no_body(res->status)))
+	/* A response to HEAD, and a 304, tell of a body that is not sent; a 205 has none to tell of. */
+	if (res->kind == RUNG_BODY_EMPTY && (strcmp(env->method, "HEAD") == 0 || res->status == 304))
 		return NULL;
 	return length == size ? NULL : "Content-Length and the body differ; leave it out, the server counts";
 }
