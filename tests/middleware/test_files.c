@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -121,17 +122,62 @@ Test(files, names_are_decoded_once)
 	rung_client_destroy(client);
 }
 
+Test(files, the_type_is_that_of_the_name)
+{
+	static const struct {
+		const char *name, *type;
+	} cases[] = { { "page.html", "text/html; charset=utf-8" }, { "PAGE.HTM", "text/html; charset=utf-8" },
+		{ "image.svg", "image/svg+xml" }, { "image.Png", "image/png" },
+		{ "data.json", "application/json" }, { "pack.tar.gz", "application/gzip" },
+		{ "what.unknown", "application/octet-stream" }, { "README", "application/octet-stream" },
+		{ "dot.", "application/octet-stream" }, { "v1.html.d/notes", "application/octet-stream" } };
+	struct rung_client *client = client_of_root();
+
+	cr_assert(mkdir(at("root/v1.html.d"), 0755) == 0);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char target[64];
+
+		snprintf(target, sizeof target, "root/%s", cases[i].name);
+		put(target, "<script>");
+		const struct rung_reply *reply = rung_client_get(client, target + 4);
+		ASSERT_INT(reply->status, 200);
+		ASSERT_STR(rung_reply_header(reply, "Content-Type"), cases[i].type);
+		ASSERT_STR(rung_reply_header(reply, "X-Content-Type-Options"), "nosniff");
+	}
+	rung_client_destroy(client);
+}
+
+/* Every field of an answer, a line each. */
+static void write_fields(const struct rung_reply *reply, char *text, size_t room)
+{
+	const struct rung_field *field;
+
+	*text = '\0';
+	for (size_t i = 0; (field = rung_reply_field(reply, i)); i++) {
+		size_t size = strlen(text);
+
+		snprintf(text + size, room - size, "%s: %s\n", field->name, field->value);
+	}
+}
+
 Test(files, head_tells_the_same_without_the_bytes)
 {
+	static const char *const targets[] = { "/a.txt", "/empty", "/sub/b%20c.html", "/nothing", "/%" };
 	struct rung_client *client = client_of_root();
-	char etag[128];
 
-	snprintf(etag, sizeof etag, "%s", rung_reply_header(rung_client_get(client, "/a.txt"), "ETag"));
-	const struct rung_reply *reply = rung_client_send(client, "HEAD", "/a.txt");
-	ASSERT_INT(reply->status, 200);
-	ASSERT_INT(reply->size, 0);
-	ASSERT_STR(rung_reply_header(reply, "Content-Length"), "6");
-	ASSERT_STR(rung_reply_header(reply, "ETag"), etag);
+	for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+		char by_get[1024], by_head[1024];
+		const struct rung_reply *reply = rung_client_get(client, targets[i]);
+		int status = reply->status;
+
+		write_fields(reply, by_get, sizeof by_get);
+		reply = rung_client_send(client, "HEAD", targets[i]);
+		write_fields(reply, by_head, sizeof by_head);
+		ASSERT_INT(reply->status, status);
+		ASSERT_INT(reply->size, 0);
+		ASSERT_STR(by_head, by_get);
+	}
+	ASSERT_STR(rung_reply_header(rung_client_send(client, "HEAD", "/a.txt"), "Content-Length"), "6");
 	rung_client_destroy(client);
 }
 
@@ -183,6 +229,33 @@ Test(files, another_content_has_another_tag)
 	cr_assert(utimensat(AT_FDCWD, at("root/new"), times, 0) == 0 &&
 		  rename(at("root/new"), at("root/a.txt")) == 0);
 	cr_assert_str_neq(rung_reply_header(rung_client_get(client, "/a.txt"), "ETag"), first);
+	rung_client_destroy(client);
+}
+
+/* Writes a file in place with a time of change, and gives its tag. */
+static void tag_of(struct rung_client *client, const char *text, struct timespec modified, char tag[128])
+{
+	const struct timespec times[2] = { { 0, UTIME_NOW }, modified };
+
+	put("root/a.txt", text);
+	cr_assert(utimensat(AT_FDCWD, at("root/a.txt"), times, 0) == 0);
+	snprintf(tag, 128, "%s", rung_reply_header(rung_client_get(client, "/a.txt"), "ETag"));
+}
+
+Test(files, size_and_the_least_of_times_tell_a_change)
+{
+	struct rung_client *client = client_of_root();
+	char first[128], other[128];
+
+	tag_of(client, "one", (struct timespec){ 1000000000, 1 }, first);
+	tag_of(client, "one", (struct timespec){ 1000000000, 1 }, other);
+	ASSERT_STR(other, first);
+	tag_of(client, "two", (struct timespec){ 1000000000, 2 }, other);
+	cr_assert_str_neq(other, first, "a nanosecond later");
+	tag_of(client, "two", (struct timespec){ 1000000001, 1 }, other);
+	cr_assert_str_neq(other, first, "a second later");
+	tag_of(client, "longer", (struct timespec){ 1000000000, 1 }, other);
+	cr_assert_str_neq(other, first, "longer");
 	rung_client_destroy(client);
 }
 
@@ -333,7 +406,10 @@ Test(files, what_is_no_file_or_hidden_is_404)
 		"/./a.txt", "/sub/./b%20c.html", "/sub/../a.txt", "/../secret", "/../root/a.txt",
 		"/%2e%2e/secret", "/.%2E/secret", "/..%2fsecret", "/..%2Fsecret", "/sub%2fb%20c.html",
 		"/..%5csecret", "/back%5cslash", "/back\\slash", "/sub/../../secret", "/%252e%252e/secret",
-		"/%c0%ae%c0%ae/secret", "/a.txt/../a.txt" };
+		"/%c0%ae%c0%ae/secret", "/a.txt/../a.txt", "/%2E%2e/secret", "/%2e./secret",
+		"/sub/%2e%2e/%2E%2E/secret", "/sub%5c..%5c..%5csecret", "/..%5Csecret", "/..;/secret",
+		"/%2e/a.txt", "/...", "/%2f/secret", "/a.txt%2f", "/sub/.", "/sub/..", "/a.txt//", "///",
+		"/.", "/..", "/%2e%2e", "/a.txt%20", "/A.TXT" };
 	struct rung_client *client = client_of_root();
 
 	for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
@@ -344,7 +420,7 @@ Test(files, what_is_no_file_or_hidden_is_404)
 Test(files, escapes_that_are_none_are_400)
 {
 	static const char *const targets[] = { "/%", "/a%2", "/a%zz", "/a.txt%00", "/%00/a.txt",
-		"/a.txt%00.html" };
+		"/a.txt%00.html", "/..%00/secret", "/%2", "/a.txt%", "/%g0", "/%0g", "/%-1", "/sub/%u002e" };
 	struct rung_client *client = client_of_root();
 
 	for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
@@ -371,6 +447,27 @@ Test(files, links_that_lead_out_lead_nowhere)
 	rung_client_destroy(client);
 }
 
+/* What the kernel judges is the way, not where it ends. */
+Test(files, links_that_lead_out_and_back_lead_nowhere)
+{
+	struct rung_client *client = client_of_root();
+
+	cr_assert(symlink("../root/a.txt", at("root/back")) == 0 &&
+		  symlink(at("root/a.txt"), at("root/abs")) == 0 &&
+		  symlink(at("root/sub"), at("root/folder")) == 0 &&
+		  symlink("gone", at("root/dangling")) == 0 && symlink("back", at("root/chain")) == 0 &&
+		  symlink("/a.txt", at("root/rooted")) == 0 && symlink("sub", at("root/inside")) == 0);
+	check_refused(client, "/back", 404);
+	check_refused(client, "/abs", 404);
+	check_refused(client, "/folder/b%20c.html", 404);
+	check_refused(client, "/dangling", 404);
+	check_refused(client, "/chain", 404);
+	check_refused(client, "/rooted", 404);
+	check_refused(client, "/inside", 404);
+	check_refused(client, "/inside/", 404);
+	rung_client_destroy(client);
+}
+
 Test(files, what_is_no_regular_file_is_not_opened_for_long, .timeout = 20)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -380,7 +477,9 @@ Test(files, what_is_no_regular_file_is_not_opened_for_long, .timeout = 20)
 	cr_assert(mkfifo(at("root/fifo"), 0644) == 0);
 	snprintf(address.sun_path, sizeof address.sun_path, "%s", at("root/socket"));
 	cr_assert(bind(fd, (struct sockaddr *)&address, sizeof address) == 0);
+	cr_assert(symlink("fifo", at("root/pipe")) == 0);
 	check_refused(client, "/fifo", 404);
+	check_refused(client, "/pipe", 404);
 	check_refused(client, "/socket", 404);
 	close(fd);
 	rung_client_destroy(client);
@@ -405,6 +504,61 @@ Test(files, a_name_longer_than_any_file_has_is_404)
 	rung_client_destroy(client);
 }
 
+Test(files, the_longest_name_there_can_be_is_found)
+{
+	struct rung_client *client = client_of_root();
+	char name[300] = "root/", target[900] = "/";
+
+	memset(name + 5, 'a', 255);
+	put(name, "long");
+	for (size_t i = 0; i < 255; i++)
+		memcpy(target + 1 + 3 * i, "%61", 3);
+	ASSERT_STR(rung_client_get(client, name + 4)->body, "long");
+	ASSERT_STR(rung_client_get(client, target)->body, "long");
+	memcpy(target + 1 + 3 * 255, "a", 2);
+	check_refused(client, target, 404);
+	rung_client_destroy(client);
+}
+
+/* As somebody else where we are root, to whom every file is open. */
+Test(files, what_may_not_be_read_is_404_and_logged)
+{
+	struct rung_client *client = client_of_root();
+	uid_t user = geteuid();
+
+	put("root/locked.txt", "locked");
+	cr_assert(mkdir(at("root/closed"), 0755) == 0);
+	put("root/closed/a.txt", "locked");
+	cr_assert(chmod(at("root/locked.txt"), 0) == 0 && chmod(at("root/closed"), 0) == 0);
+	cr_assert(user != 0 || seteuid(65534) == 0);
+	check_refused(client, "/locked.txt", 404);
+	ASSERT_HAS(test_log(), "/root/locked.txt: Permission denied");
+	check_refused(client, "/closed/a.txt", 404);
+	ASSERT_HAS(test_log(), "/root/closed/a.txt: Permission denied");
+	ASSERT_STR(rung_client_get(client, "/a.txt")->body, "hello\n");
+	cr_assert(seteuid(user) == 0 && chmod(at("root/closed"), 0755) == 0);
+	rung_client_destroy(client);
+}
+
+/* That the file is not there would be a lie that caches keep. */
+Test(files, without_descriptors_it_is_503)
+{
+	struct rung_client *client = client_of_root();
+	struct rlimit before, now;
+	int next = dup(0);
+
+	cr_assert(next >= 0 && close(next) == 0 && getrlimit(RLIMIT_NOFILE, &before) == 0);
+	now = before;
+	now.rlim_cur = (rlim_t)next;
+	cr_assert(setrlimit(RLIMIT_NOFILE, &now) == 0);
+	const struct rung_reply *reply = rung_client_get(client, "/a.txt");
+	cr_assert(setrlimit(RLIMIT_NOFILE, &before) == 0);
+	ASSERT_INT(reply->status, 503);
+	ASSERT_HAS(test_log(), "files: cannot open a file: Too many open files");
+	ASSERT_INT(rung_client_get(client, "/a.txt")->status, 200);
+	rung_client_destroy(client);
+}
+
 Test(files, other_methods_are_405)
 {
 	struct rung_client *client = client_of_root();
@@ -419,6 +573,8 @@ Test(files, other_methods_are_405)
 	const struct rung_reply *reply = rung_client_send(client, "OPTIONS", "/a.txt");
 	ASSERT_INT(reply->status, 204);
 	ASSERT_STR(rung_reply_header(reply, "Allow"), "GET, HEAD, OPTIONS");
+	ASSERT_INT(rung_client_send(client, "OPTIONS", "*")->status, 204);
+	ASSERT_STR(rung_client_get(client, "/a.txt")->body, "hello\n");
 	rung_client_destroy(client);
 }
 
@@ -437,7 +593,13 @@ Test(files, what_is_not_there_is_left_to_the_next_app)
 	struct rung_client *client =
 		test_client(rung_stack(rung_use(tell_pass), rung_files(.root = at("root"))));
 
-	ASSERT_STR(rung_reply_header(rung_client_get(client, "/nothing"), "X-Pass"), "yes");
+	static const char *const left[] = { "/nothing", "/", "/sub", "/.hidden", "/../secret", "/out" };
+
+	cr_assert(symlink("../secret", at("root/out")) == 0);
+	for (size_t i = 0; i < sizeof left / sizeof *left; i++)
+		cr_expect_str_eq(
+			rung_reply_header(rung_client_get(client, left[i]), "X-Pass"), "yes", "%s", left[i]);
+	ASSERT_STR(rung_reply_header(rung_client_send(client, "POST", "/a.txt"), "X-Pass"), "no");
 	ASSERT_STR(rung_reply_header(rung_client_get(client, "/a.txt"), "X-Pass"), "no");
 	ASSERT_STR(rung_reply_header(rung_client_get(client, "/%"), "X-Pass"), "no");
 	rung_client_destroy(client);
@@ -449,7 +611,14 @@ Test(files, below_a_mount_the_rest_of_the_path_counts)
 		test_client(rung_routes(rung_mount("/static", rung_files(.root = at("root")))));
 
 	ASSERT_STR(rung_client_get(client, "/static/a.txt")->body, "hello\n");
+	ASSERT_STR(rung_client_get(client, "/static/sub/b%20c.html")->body, "<p>");
+	ASSERT_STR(rung_reply_header(rung_client_send(client, "POST", "/static/a.txt"), "Allow"),
+		"GET, HEAD, OPTIONS");
 	check_refused(client, "/static", 404);
+	check_refused(client, "/static/", 404);
+	check_refused(client, "/static//a.txt", 404);
+	check_refused(client, "/static/%2e%2e/secret", 404);
+	check_refused(client, "/static/static/a.txt", 404);
 	check_refused(client, "/static/../secret", 404);
 	check_refused(client, "/a.txt", 404);
 	rung_client_destroy(client);
@@ -469,6 +638,16 @@ Test(files, a_root_may_be_relative_and_is_held_open)
 	rung_client_destroy(client);
 }
 
+Test(files, the_root_itself_may_be_a_link)
+{
+	cr_assert(symlink("root", at("current")) == 0);
+	struct rung_client *client = test_client(rung_files(.root = at("current")));
+
+	ASSERT_STR(rung_client_get(client, "/a.txt")->body, "hello\n");
+	check_refused(client, "/../secret", 404);
+	rung_client_destroy(client);
+}
+
 static size_t count_descriptors(void)
 {
 	DIR *folder = opendir("/proc/self/fd");
@@ -483,13 +662,26 @@ static size_t count_descriptors(void)
 
 Test(files, no_descriptor_is_lost)
 {
+	static const char *const targets[] = { "/a.txt", "/empty", "/nothing", "/sub", "/%", "/.hidden",
+		"/fifo" };
+	static const struct rung_field headers[][2] = {
+		{ { 0 } }, { { .name = "If-None-Match", .value = "*" } }, /* 304 */
+		{ { .name = "If-Match", .value = "\"x\"" } },             /* 412 */
+		{ { .name = "Range", .value = "bytes=1-2" } },            /* 206 */
+		{ { .name = "Range", .value = "bytes=9-" } },             /* 416 */
+	};
+	static const char *const methods[] = { "GET", "HEAD", "POST" };
+	unsigned seen[600] = { 0 };
 	size_t before = count_descriptors();
 	struct rung_client *client = client_of_root();
-	static const char *const targets[] = { "/a.txt", "/empty", "/nothing", "/sub", "/%", "/.hidden" };
-	static const char *const methods[] = { "GET", "HEAD", "POST" };
 
-	for (size_t i = 0; i < 600; i++)
-		rung_client_send(client, methods[i % 3], targets[i % 6]);
+	cr_assert(mkfifo(at("root/fifo"), 0644) == 0);
+	/* Seven, five and three share no divisor, so each meets each. */
+	for (size_t i = 0; i < 1050; i++)
+		seen[rung_client_send(client, methods[i % 3], targets[i % 7], .headers = headers[i % 5])
+				->status]++;
+	cr_assert(seen[200] && seen[206] && seen[304] && seen[400] && seen[404] && seen[405] && seen[412] &&
+		  seen[416]);
 	const struct rung_client_request request = { .size = sizeof request, .target = "/a.txt" };
 	rung_client_start(client, &request);
 	rung_client_abort(client);
@@ -513,12 +705,34 @@ Test(files, without_a_folder_it_is_refused)
 
 Test(files, it_can_be_started_again)
 {
-	const struct rung_setup setup = { .size = sizeof setup };
 	struct rung_app *app = rung_files(.root = at("root"));
+	size_t before = count_descriptors();
 
 	for (int i = 0; i < 3; i++) {
-		ASSERT_INT(rung_start(app, &setup), 0);
-		rung_stop(app);
+		struct rung_client *client = test_client(rung_ref(app));
+
+		ASSERT_STR(rung_client_get(client, "/a.txt")->body, "hello\n");
+		rung_client_destroy(client);
+		ASSERT_INT(count_descriptors(), before);
 	}
+	/* The folder is looked for at each start. */
+	cr_assert(rename(at("root"), at("moved")) == 0);
+	cr_assert_null(rung_client_new(rung_ref(app)));
+	ASSERT_HAS(rung_error(), "/root\": No such file or directory");
+	cr_assert(rename(at("out"), at("root")) == 0);
+	struct rung_client *client = test_client(app);
+	ASSERT_STR(rung_client_get(client, "/secret")->body, "secret");
+	rung_client_destroy(client);
+	ASSERT_INT(count_descriptors(), before);
+}
+
+Test(files, the_printed_stack_tells_the_root)
+{
+	struct rung_app *app = rung_files(.root = "public");
+	char text[256];
+
+	cr_assert_gt(rung_stack_print(app, text, sizeof text), 0);
+	ASSERT_HAS(text, "files");
+	ASSERT_HAS(text, "root=\"public\"");
 	rung_app_destroy(app);
 }
