@@ -21,3 +21,4 @@
 #include <rung/server.h>
 #include <rung/setup.h>
 #include <rung/uri.h>
+#include <rung/writer.h>
