@@ -288,3 +288,36 @@ unsigned rung_accept_quality(const char *accept, const char *media_type)
 	}
 	return says_something ? (unsigned)quality : 1000;
 }
+
+static bool names_coding(const char *member, size_t size, const char *coding)
+{
+	if (size == 6 && rung_same_letters(member, "x-gzip", 6)) {
+		member += 2;
+		size -= 2;
+	}
+	return size == strlen(coding) && rung_same_letters(member, coding, size);
+}
+
+unsigned rung_coding_quality(const char *accept_encoding, const char *coding)
+{
+	const char *member;
+	size_t size;
+	int own = -1, any = -1;
+
+	while (accept_encoding && rung_list_next(&accept_encoding, &member, &size)) {
+		size_t name = 0;
+		int weight = member_weight(member, size);
+
+		while (name < size && member[name] != ';' && !is_blank(member[name]))
+			name++;
+		if (weight < 0)
+			continue;
+		if (name == 1 && *member == '*')
+			any = weight;
+		else if (names_coding(member, name, coding))
+			own = weight;
+	}
+	if (own < 0)
+		own = any >= 0 ? any : strcmp(coding, "identity") == 0 ? 1000 : 0;
+	return (unsigned)own;
+}

@@ -47,4 +47,11 @@ RUNG_API RUNG_PURE bool rung_list_has(const char *value, const char *member);
  */
 RUNG_API RUNG_PURE unsigned rung_accept_quality(const char *accept, const char *media_type);
 
+/*
+ * The weight, 0 to 1000, that an Accept-Encoding value gives a content coding such as "gzip": its own member decides, else
+ * "*"; what is named nowhere is 0, but "identity" 1000. What cannot be parsed is passed over. NULL: nothing but identity is
+ * sure to be understood. "x-gzip" means "gzip" (RFC 9110 section 8.4.1.3).
+ */
+RUNG_API RUNG_PURE unsigned rung_coding_quality(const char *accept_encoding, const char *coding);
+
 RUNG_END

@@ -55,6 +55,8 @@ static void try_accept(const char *value)
 
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
 		insist(rung_accept_quality(value, types[i]) <= 1000, "a weight");
+	insist(rung_coding_quality(value, "gzip") <= 1000 && rung_coding_quality(value, "identity") <= 1000,
+		"a weight of a coding");
 }
 
 /* -- a response's fields ----------------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /*
- * fuzz_range.c: a first byte for the size of a thing, then any bytes as Range, and behind a newline as If-Range. A part lies
- * within the thing and is not empty.
+ * fuzz_range.c: a first byte for the size of a thing, then any bytes as Range, and behind a newline as If-Range. Parts
+ * lie within the thing, are not empty, and do not touch.
  */
 #include <rung/rung.h>
 
@@ -21,17 +21,32 @@ static void insist(bool holds, const char *what)
 	abort();
 }
 
+static void inspect(const struct rung_range_set *set)
+{
+	insist(set->count > 0 && set->count <= RUNG_MAX_RANGES, "at least one, at most so many");
+	for (size_t i = 0; i < set->count; i++) {
+		const struct rung_range *range = &set->ranges[i];
+
+		insist(range->offset >= 0 && range->length > 0 &&
+				range->offset <= size_of_thing - range->length,
+			"a part lies within");
+		for (size_t k = 0; k < i; k++)
+			insist(set->ranges[k].offset + set->ranges[k].length < range->offset ||
+					range->offset + range->length < set->ranges[k].offset,
+				"no two touch");
+	}
+}
+
 static int choose(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
-	struct rung_range range = { -1, -1 };
-	enum rung_range_kind kind = rung_range(env, "\"1\"", 784111777, size_of_thing, &range);
+	struct rung_range_set set = { .count = 77 };
+	enum rung_range_kind kind = rung_ranges(env, "\"1\"", 784111777, size_of_thing, &set);
 
 	(void)self;
 	if (kind == RUNG_RANGE_PART)
-		insist(range.offset >= 0 && range.length > 0 && range.offset <= size_of_thing - range.length,
-			"a part lies within");
+		inspect(&set);
 	else
-		insist(range.offset == -1 && range.length == -1, "untouched");
+		insist(set.count == 77, "untouched");
 	return rung_reply_empty(res, 200);
 }
 

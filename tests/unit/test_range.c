@@ -9,22 +9,22 @@ struct asked {
 	time_t modified;
 };
 
+/* Each range as "offset+length". */
 static int tell(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
 	const struct asked *asked = rung_data(self);
-	struct rung_range range = { -1, -1 };
+	struct rung_range_set set = { .count = 77 };
+	struct rung_writer text = rung_writer(env);
+	enum rung_range_kind kind = rung_ranges(env, asked->etag, asked->modified, asked->size, &set);
 
-	switch (rung_range(env, asked->etag, asked->modified, asked->size, &range)) {
-	case RUNG_RANGE_PART:
-		return rung_reply_textf(
-			res, 200, "%lld+%lld", (long long)range.offset, (long long)range.length);
-	case RUNG_RANGE_UNSATISFIABLE:
-		cr_assert(range.offset == -1 && range.length == -1, "untouched");
-		return rung_reply_text(res, 200, "none");
-	default:
-		cr_assert(range.offset == -1 && range.length == -1, "untouched");
-		return rung_reply_text(res, 200, "all");
+	if (kind != RUNG_RANGE_PART) {
+		ASSERT_INT(set.count, 77);
+		return rung_reply_text(res, 200, kind == RUNG_RANGE_ALL ? "all" : "none");
 	}
+	for (size_t i = 0; i < set.count; i++)
+		rung_writef(&text, "%s%lld+%lld", i ? " " : "", (long long)set.ranges[i].offset,
+			(long long)set.ranges[i].length);
+	return rung_reply_written(res, 200, "text/plain", &text);
 }
 
 struct range_case {
@@ -82,9 +82,55 @@ Test(range, what_is_no_range_is_the_whole)
 		{ "bytes=5-3", "all" }, { "bytes=--3", "all" }, { "bytes=-3-", "all" },
 		{ "bytes=+1-2", "all" }, { "bytes=1-2x", "all" }, { "bytes =1-2", "all" },
 		{ "bytes:1-2", "all" }, { "items=1-2", "all" }, { "bytes=0x1-2", "all" },
-		{ "bytes=1-2,", "all" }, { "bytes=1-2,4-5", "all" }, { "bytes=,1-2", "all" } };
+		{ "bytes=1-2;4-5", "all" }, { "bytes=,", "all" }, { "bytes=1-2,x", "all" },
+		{ "bytes=1-2,5-3", "all" }, { "bytes=1-2 4-5", "all" }, { "bytes=1-2,bytes=4-5", "all" },
+		{ "bytes=20-30,-", "all" } };
 
 	check(&ten, cases, sizeof cases / sizeof *cases);
+}
+
+Test(range, several_ranges_are_parts_in_the_order_asked_for)
+{
+	static const struct asked ten = { .size = 10, .modified = -1 };
+	static const struct range_case cases[] = {
+		{ "bytes=1-2,4-5", "1+2 4+2" },
+		{ "bytes=6-7 , 0-1,\t-1", "6+2 0+2 9+1" },
+		/* Empty members are none (section 5.6.1.2). */
+		{ "bytes=1-2,", "1+2" },
+		{ "bytes=,1-2", "1+2" },
+		{ "bytes=1-1, , 3-3,,", "1+1 3+1" },
+		/* What lies outside is left out. */
+		{ "bytes=20-30,1-2", "1+2" },
+		{ "bytes=1-2,10-,-0", "1+2" },
+		{ "bytes=20-30,40-", "none" },
+		/* What overlaps or touches becomes one, where the first of it stood. */
+		{ "bytes=0-4,3-7", "0+8" },
+		{ "bytes=0-4,5-7", "0+8" },
+		{ "bytes=3-7,0-4", "0+8" },
+		{ "bytes=0-0,9-9,2-3,1-1", "0+4 9+1" },
+		{ "bytes=8-8,0-1,4-5,2-3", "8+1 0+6" },
+		{ "bytes=0-,0-,0-,0-", "0+10" },
+		{ "bytes=-1,-2,-3,0-0", "7+3 0+1" },
+		{ "bytes=0-0,2-2,4-4,6-6,8-8,-9", "0+10" },
+	};
+
+	check(&ten, cases, sizeof cases / sizeof *cases);
+}
+
+Test(range, too_many_ranges_are_the_whole)
+{
+	static const struct asked many = { .size = 1000, .modified = -1 };
+	char most[512] = "bytes=0-0", more[512];
+	char parts[512] = "0+1";
+
+	for (int i = 1; i < RUNG_MAX_RANGES; i++) {
+		snprintf(most + strlen(most), sizeof most - strlen(most), ",%d-%d", 2 * i, 2 * i);
+		snprintf(parts + strlen(parts), sizeof parts - strlen(parts), " %d+1", 2 * i);
+	}
+	snprintf(more, sizeof more, "%s,900-", most);
+	const struct range_case cases[] = { { most, parts }, { more, "all" } };
+
+	check(&many, cases, 2);
 }
 
 Test(range, of_nothing_there_is_no_part)
@@ -101,7 +147,8 @@ Test(range, the_largest_of_things_has_parts)
 	static const struct asked most = { .size = INT64_MAX, .modified = -1 };
 	static const struct range_case cases[] = { { "bytes=9223372036854775800-", "9223372036854775800+7" },
 		{ "bytes=0-9223372036854775806", "0+9223372036854775807" },
-		{ "bytes=-1", "9223372036854775806+1" } };
+		{ "bytes=-1", "9223372036854775806+1" },
+		{ "bytes=0-,-1,9223372036854775806-", "0+9223372036854775807" } };
 
 	check(&most, cases, sizeof cases / sizeof *cases);
 }
