@@ -33,6 +33,7 @@ static struct exchange *take_exchange(struct loop *loop)
 	exchange->input = NULL;
 	exchange->input_size = exchange->input_room = 0;
 	exchange->response = NULL;
+	exchange->file_place = NULL;
 	exchange->sent = 0;
 	return exchange;
 }
@@ -276,6 +277,7 @@ void rung_answer_done(
 	if (!exchange)
 		return;
 	*context = NULL;
+	rung_forget_file(exchange);
 	if (exchange->is_run) {
 		struct rung_finish finish;
 

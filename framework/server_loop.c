@@ -152,6 +152,28 @@ static bool is_past(const struct timespec *deadline)
 	       (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec);
 }
 
+/* While files are sent; nothing would wake the loop when one of them is cut short. */
+static void look_at_files(struct loop *loop)
+{
+	if (!is_past(&loop->next_look))
+		return;
+	rung_look_at_files(loop);
+	clock_gettime(CLOCK_MONOTONIC, &loop->next_look);
+	loop->next_look.tv_nsec += RUNG_LOOK_MS * 1000000L;
+	loop->next_look.tv_sec += loop->next_look.tv_nsec / 1000000000;
+	loop->next_look.tv_nsec %= 1000000000;
+}
+
+/* How long the loop may sleep, in milliseconds; -1: until something happens. */
+static int32_t patience(const struct loop *loop)
+{
+	if (loop->waiting)
+		return RUNG_RETRY_MS;
+	if (loop->is_draining)
+		return 50;
+	return loop->files ? RUNG_LOOK_MS : -1;
+}
+
 /* One that the deadline finds suspended must be resumed before the daemon may be stopped. */
 static void cut_what_is_left(struct loop *loop)
 {
@@ -174,13 +196,13 @@ static void *turn(void *argument)
 	struct rung_server *server = loop->server;
 
 	for (;;) {
-		int32_t wait = loop->waiting ? RUNG_RETRY_MS : loop->is_draining ? 50 : -1;
-
-		MHD_run_wait(loop->daemon, wait);
+		MHD_run_wait(loop->daemon, patience(loop));
 		if (atomic_load_explicit(&loop->has_mail, memory_order_relaxed))
 			read_pipe(loop);
 		if (loop->waiting)
 			retry_waiting(loop);
+		if (loop->files)
+			look_at_files(loop);
 		if (!atomic_load_explicit(&server->is_stopping, memory_order_acquire))
 			continue;
 		if (!loop->is_draining)

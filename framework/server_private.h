@@ -19,6 +19,7 @@ enum {
 	RUNG_STREAM_BLOCK = 32 * 1024,  /* what a PULL body is asked for at a time */
 	RUNG_KEPT_EXCHANGES = 256,      /* of a loop, for requests to come */
 	RUNG_RETRY_MS = 10,             /* how often a body that said "not yet" is asked again */
+	RUNG_LOOK_MS = 500,             /* how often files that are being sent are looked at */
 };
 
 /* A client's connection, as long as it lasts. */
@@ -34,9 +35,12 @@ struct exchange {
 	struct loop *loop;
 	struct connection *connection; /* NULL when there was no memory for one */
 	struct MHD_Connection *mhd;
-	struct exchange *next;         /* free ones, or those that wait for their body */
-	struct rung_raw_target target; /* inside libmicrohttpd's buffer */
-	char cut;                      /* the byte that was overwritten behind its "?" */
+	struct exchange *next;                    /* free ones, or those that wait for their body */
+	struct exchange *next_file, **file_place; /* those whose file libmicrohttpd sends; NULL: it is none */
+	int file;                                 /* libmicrohttpd's */
+	int64_t file_end;                         /* how long the file must stay, in bytes */
+	struct rung_raw_target target;            /* inside libmicrohttpd's buffer */
+	char cut;                                 /* the byte that was overwritten behind its "?" */
 	bool is_begun, is_run, is_head;
 	bool is_waiting; /* suspended, in its loop's list */
 	bool is_broken;  /* its body, of request or answer, went wrong */
@@ -61,6 +65,8 @@ struct loop {
 	struct exchange *free;
 	unsigned free_count;
 	struct exchange *waiting;
+	struct exchange *files;    /* those whose file is being sent */
+	struct timespec next_look; /* at these */
 	struct connection *connections;
 	unsigned connection_count;
 	bool is_draining;
@@ -114,3 +120,8 @@ enum MHD_Result rung_server_send(
 
 /* Asks a body again that was not there yet. */
 void rung_answer_resume(struct exchange *exchange);
+
+/* Cuts the connections whose file has become shorter than what was promised of it: sendfile() then sends nothing, and
+ * libmicrohttpd would wait for ever. */
+void rung_look_at_files(struct loop *loop);
+void rung_forget_file(struct exchange *exchange);

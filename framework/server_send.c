@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 
 /* -- bodies of answers ------------------------------------------------------------------------------------------- */
 
@@ -81,14 +83,58 @@ static int load_file(struct exchange *exchange, struct rung_response *res)
 	return rung_body_static(res, bytes, size);
 }
 
+static void remember_file(struct exchange *exchange, const struct rung_response *res)
+{
+	struct loop *loop = exchange->loop;
+
+	exchange->file = res->body_->file.fd;
+	exchange->file_end = res->body_->file.offset + exchange->length;
+	exchange->next_file = loop->files;
+	exchange->file_place = &loop->files;
+	if (loop->files)
+		loop->files->file_place = &exchange->next_file;
+	loop->files = exchange;
+}
+
+void rung_forget_file(struct exchange *exchange)
+{
+	if (!exchange->file_place)
+		return;
+	*exchange->file_place = exchange->next_file;
+	if (exchange->next_file)
+		exchange->next_file->file_place = exchange->file_place;
+	exchange->file_place = NULL;
+}
+
+void rung_look_at_files(struct loop *loop)
+{
+	for (struct exchange *exchange = loop->files; exchange; exchange = exchange->next_file) {
+		const struct rung_env *env = &exchange->request.env;
+		struct stat info;
+
+		if (exchange->is_broken || fstat(exchange->file, &info) < 0 ||
+			info.st_size >= exchange->file_end)
+			continue;
+		exchange->is_broken = true;
+		rung_log(env, RUNG_LOG_ERROR,
+			"rung: body of %s %s%s: the file was truncated while it was sent", env->method,
+			env->script_name, env->path_info);
+		shutdown(
+			MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
+			SHUT_RDWR);
+	}
+}
+
 /* libmicrohttpd takes the descriptor and closes it with the response. */
 static struct MHD_Response *from_descriptor(struct exchange *exchange, struct rung_response *res)
 {
 	struct MHD_Response *response = MHD_create_response_from_fd_at_offset64(
 		(uint64_t)exchange->length, res->body_->file.fd, (uint64_t)res->body_->file.offset);
 
-	if (response)
-		res->kind = RUNG_BODY_EMPTY;
+	if (!response)
+		return NULL;
+	remember_file(exchange, res);
+	res->kind = RUNG_BODY_EMPTY;
 	return response;
 }
 
@@ -187,6 +233,7 @@ static struct MHD_Response *fall_back(struct exchange *exchange, struct rung_res
 {
 	struct rung_env *env = &exchange->request.env;
 
+	rung_forget_file(exchange);
 	exchange->status = err == -ENOMEM ? 503 : 500;
 	exchange->length = 0;
 	rung_log(env, RUNG_LOG_ERROR, "rung: %d for %s %s%s: the answer could not be sent: %s",
