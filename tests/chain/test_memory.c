@@ -146,6 +146,10 @@ static struct rung_app *make_stack(void)
 					rung_run(download, .data = &frees, .free_data = count_free))),
 			rung_route("PURGE", "/cache/*rest", echo),
 			rung_mount("/app", rung_routes(rung_get("/self/:n", download), rung_run(echo))),
+			rung_mount("/static",
+				rung_files(.root = folder, .index = "index.html", .fallback = "small.txt",
+					.precompressed = true, .listing = true, .immutable = true,
+					.cache_control = "no-cache")),
 			rung_mount("http://other.test/x", rung_run(echo))));
 }
 
@@ -197,7 +201,8 @@ Test(memory, a_stack_that_cannot_start_is_dropped, .init = make_folder, .fini = 
 /* -- requests ---------------------------------------------------------------------------------------------------- */
 
 static const struct rung_field fields[] = { { .name = "Authorization", .value = "Basic ZGVtbzpkZW1v" },
-	{ .name = "Accept", .value = "text/html" }, { .name = "X-Reproxied", .value = "forged" },
+	{ .name = "Accept", .value = "text/html" }, { .name = "Range", .value = "bytes=0-0,2-2" },
+	{ .name = "Accept-Encoding", .value = "gzip, br" }, { .name = "X-Reproxied", .value = "forged" },
 	{ .name = "X-1" }, { .name = "X-2" }, { .name = "X-3" }, { .name = "X-4" }, { .name = "X-5" },
 	{ .name = "X-6" }, { .name = "X-7" }, { .name = "X-8" }, { .name = "X-9" }, { .name = "X-10" },
 	{ 0 } };
@@ -207,7 +212,7 @@ static const struct {
 	int status;
 } requests[] = {
 	{ "GET", "/", 200 },
-	{ "GET", "/d/small.txt", 200 },
+	{ "GET", "/d/small.txt", 206 },
 	{ "HEAD", "/d/small.txt", 200 },
 	{ "POST", "/echo", 200 },
 	{ "GET", "/nowhere", 404 },
@@ -215,6 +220,10 @@ static const struct {
 	{ "PURGE", "/cache/a/b", 200 },
 	{ "GET", "/app/other", 200 },
 	{ "GET", "http://other.test/x/y", 200 },
+	{ "GET", "/static", 301 },
+	{ "GET", "/static/", 200 },
+	{ "GET", "/static/small.txt", 206 },
+	{ "GET", "/static/gone", 206 },
 };
 
 /* Arenas keep their blocks, so a fresh client is needed for each failure to happen. A body of some size makes them grow. */

@@ -1,5 +1,5 @@
 /*
- * fuzz_files.c: any bytes as the path of a request for the files below a folder. Beside the folder lies a secret, in it a
+ * fuzz_files.c: any bytes as the path of a request for the files below a folder, with no option and with all. Beside the folder lies a secret, in it a
  * hidden file and links that lead out: not a byte of these may ever be in an answer.
  */
 #include <rung/files.h>
@@ -69,11 +69,12 @@ static void drop_line(void *data, enum rung_log_level level, const char *line)
 	(void)line;
 }
 
-static struct rung_client *client;
+static struct rung_client *client, *generous; /* the second lists, falls back, takes siblings */
 
 static void end(void)
 {
 	rung_client_destroy(client);
+	rung_client_destroy(generous);
 }
 
 static void begin(void)
@@ -82,7 +83,11 @@ static void begin(void)
 
 	make_tree();
 	client = rung_client_new(rung_files(.root = below("root")), .setup = &setup);
-	insist(client != NULL, "a client");
+	generous = rung_client_new(
+		rung_files(.root = below("root"), .index = "a.txt", .fallback = "sub/b c.html",
+			.precompressed = true, .listing = true, .immutable = true),
+		.setup = &setup);
+	insist(client && generous, "clients");
 	atexit(end);
 }
 
@@ -102,5 +107,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	insist(reply->status == 200 || reply->status == 400 || reply->status == 404, "200, 400 or 404");
 	insist(!memmem(reply->body, reply->size, "SECRET", 6), "nothing from outside, nothing hidden");
 	insist((reply->status == 200) == (reply->size == 6), "a file, or nothing");
+	static const struct rung_field fields[] = { { .name = "Accept", .value = "text/html" },
+		{ .name = "Accept-Encoding", .value = "*" }, { 0 } };
+	reply = rung_client_send(generous, "GET", target, .headers = fields);
+	insist(reply->status == 200 || reply->status == 301 || reply->status == 400, "200, 301 or 400");
+	insist(!memmem(reply->body, reply->size, "SECRET", 6), "nothing from outside, nothing hidden");
+	insist(!memmem(reply->body, reply->size, ".hidden", 7) &&
+			!memmem(reply->body, reply->size, ".git", 4),
+		"no hidden name in a listing");
+	const char *location = rung_reply_header(reply, "Location");
+	insist(!location || strncmp(location, "./", 2) == 0,
+		"a redirect leads no further than the next folder");
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* test_files.c: the files below a folder: what is sent, and what is not. Each test has a tree of its own. */
-#include "support.h"
+#include "tree.h"
 
 #include <rung/date.h>
 #include <rung/files.h>
@@ -13,78 +13,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* -- a tree ------------------------------------------------------------------------------------------------------ */
-
-static char top[64];
-
-static const char *at(const char *name)
-{
-	static char paths[4][512];
-	static int turn;
-	char *path = paths[turn++ % 4];
-
-	snprintf(path, sizeof paths[0], "%s/%s", top, name);
-	return path;
-}
-
-static void write_file(const char *name, const char *text, size_t size)
-{
-	FILE *file = fopen(at(name), "w");
-
-	cr_assert(file && fwrite(text, 1, size, file) == size && fclose(file) == 0, "%s", at(name));
-}
-
-static void put(const char *name, const char *text)
-{
-	write_file(name, text, strlen(text));
-}
-
-static void make_tree(void)
-{
-	strcpy(top, "/tmp/rung-files-XXXXXX");
-	cr_assert(mkdtemp(top) != NULL);
-	cr_assert(mkdir(at("root"), 0755) == 0 && mkdir(at("root/sub"), 0755) == 0 &&
-		  mkdir(at("root/.git"), 0755) == 0 && mkdir(at("out"), 0755) == 0);
-	put("root/a.txt", "hello\n");
-	put("root/empty", "");
-	put("root/sub/b c.html", "<p>");
-	put("root/sub/\xc3\xa9.css", "p{}");
-	put("root/.hidden", "hidden");
-	put("root/.git/config", "hidden");
-	put("root/back\\slash", "hidden");
-	put("secret", "secret");
-	put("out/secret", "secret");
-}
-
-static void remove_folder(const char *path)
-{
-	DIR *folder = opendir(path);
-	struct dirent *entry;
-	char below[1024];
-
-	while (folder && (entry = readdir(folder))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
-		if (unlink(below) != 0)
-			remove_folder(below);
-	}
-	if (folder)
-		closedir(folder);
-	rmdir(path);
-}
-
-static void remove_tree(void)
-{
-	remove_folder(top);
-	test_check_leaks();
-}
-
-TestSuite(files, .init = make_tree, .fini = remove_tree);
+TestSuite(files, .init = tree_make, .fini = tree_remove);
 
 static struct rung_client *client_of_root(void)
 {
-	return test_client(rung_files(.root = at("root")));
+	return test_client(rung_files(.root = tree_at("root")));
 }
 
 /* -- what is sent ------------------------------------------------------------------------------------------------ */
@@ -101,7 +34,7 @@ Test(files, a_file_is_sent_with_its_type_and_validators)
 	ASSERT_STR(rung_reply_header(reply, "Content-Type"), "text/plain; charset=utf-8");
 	ASSERT_STR(rung_reply_header(reply, "Content-Length"), "6");
 	ASSERT_STR(rung_reply_header(reply, "X-Content-Type-Options"), "nosniff");
-	cr_assert(stat(at("root/a.txt"), &info) == 0);
+	cr_assert(stat(tree_at("root/a.txt"), &info) == 0);
 	rung_http_date(info.st_mtim.tv_sec, date);
 	ASSERT_STR(rung_reply_header(reply, "Last-Modified"), date);
 	const char *etag = rung_reply_header(reply, "ETag");
@@ -133,12 +66,12 @@ Test(files, the_type_is_that_of_the_name)
 		{ "dot.", "application/octet-stream" }, { "v1.html.d/notes", "application/octet-stream" } };
 	struct rung_client *client = client_of_root();
 
-	cr_assert(mkdir(at("root/v1.html.d"), 0755) == 0);
+	cr_assert(mkdir(tree_at("root/v1.html.d"), 0755) == 0);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		char target[64];
 
 		snprintf(target, sizeof target, "root/%s", cases[i].name);
-		put(target, "<script>");
+		tree_put(target, "<script>");
 		const struct rung_reply *reply = rung_client_get(client, target + 4);
 		ASSERT_INT(reply->status, 200);
 		ASSERT_STR(rung_reply_header(reply, "Content-Type"), cases[i].type);
@@ -187,7 +120,7 @@ Test(files, every_size_arrives)
 	static const size_t sizes[] = { 0, 1, 4096, 65535, 65536, 65537, 1000003 };
 	struct rung_client *client = client_of_root();
 	struct rung_server *server =
-		test_server(rung_files(.root = at("root")), (struct rung_server_options){ 0 });
+		test_server(rung_files(.root = tree_at("root")), (struct rung_server_options){ 0 });
 	char *bytes = malloc(1000003);
 
 	for (size_t i = 0; i < 1000003; i++)
@@ -195,7 +128,7 @@ Test(files, every_size_arrives)
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
 		size_t size;
 
-		write_file("root/sized.bin", bytes, sizes[i]);
+		tree_write("root/sized.bin", bytes, sizes[i]);
 		const struct rung_reply *reply = rung_client_get(client, "/sized.bin");
 		ASSERT_INT(reply->size, sizes[i]);
 		cr_assert(memcmp(reply->body, bytes, sizes[i]) == 0);
@@ -217,17 +150,17 @@ Test(files, another_content_has_another_tag)
 
 	snprintf(first, sizeof first, "%s", rung_reply_header(rung_client_get(client, "/a.txt"), "ETag"));
 	ASSERT_STR(rung_reply_header(rung_client_get(client, "/a.txt"), "ETag"), first);
-	put("root/a.txt", "hellO\n");
+	tree_put("root/a.txt", "hellO\n");
 	const struct timespec times[2] = { { 0, UTIME_OMIT }, { 1000000000, 5 } };
-	cr_assert(utimensat(AT_FDCWD, at("root/a.txt"), times, 0) == 0);
+	cr_assert(utimensat(AT_FDCWD, tree_at("root/a.txt"), times, 0) == 0);
 	const struct rung_reply *reply = rung_client_get(client, "/a.txt");
 	cr_assert_str_neq(rung_reply_header(reply, "ETag"), first);
 	ASSERT_STR(rung_reply_header(reply, "Last-Modified"), "Sun, 09 Sep 2001 01:46:40 GMT");
 	/* The same size and time, but another file. */
 	snprintf(first, sizeof first, "%s", rung_reply_header(reply, "ETag"));
-	put("root/new", "other\n");
-	cr_assert(utimensat(AT_FDCWD, at("root/new"), times, 0) == 0 &&
-		  rename(at("root/new"), at("root/a.txt")) == 0);
+	tree_put("root/new", "other\n");
+	cr_assert(utimensat(AT_FDCWD, tree_at("root/new"), times, 0) == 0 &&
+		  rename(tree_at("root/new"), tree_at("root/a.txt")) == 0);
 	cr_assert_str_neq(rung_reply_header(rung_client_get(client, "/a.txt"), "ETag"), first);
 	rung_client_destroy(client);
 }
@@ -237,8 +170,8 @@ static void tag_of(struct rung_client *client, const char *text, struct timespec
 {
 	const struct timespec times[2] = { { 0, UTIME_NOW }, modified };
 
-	put("root/a.txt", text);
-	cr_assert(utimensat(AT_FDCWD, at("root/a.txt"), times, 0) == 0);
+	tree_put("root/a.txt", text);
+	cr_assert(utimensat(AT_FDCWD, tree_at("root/a.txt"), times, 0) == 0);
 	snprintf(tag, 128, "%s", rung_reply_header(rung_client_get(client, "/a.txt"), "ETag"));
 }
 
@@ -263,8 +196,9 @@ Test(files, a_link_inside_is_followed)
 {
 	struct rung_client *client = client_of_root();
 
-	cr_assert(symlink("a.txt", at("root/link")) == 0 && symlink("../a.txt", at("root/sub/link")) == 0 &&
-		  symlink("sub", at("root/folder")) == 0);
+	cr_assert(symlink("a.txt", tree_at("root/link")) == 0 &&
+		  symlink("../a.txt", tree_at("root/sub/link")) == 0 &&
+		  symlink("sub", tree_at("root/folder")) == 0);
 	ASSERT_STR(rung_client_get(client, "/link")->body, "hello\n");
 	ASSERT_STR(rung_client_get(client, "/sub/link")->body, "hello\n");
 	ASSERT_STR(rung_client_get(client, "/folder/b%20c.html")->body, "<p>");
@@ -294,86 +228,9 @@ Test(files, what_the_client_has_is_not_sent_again)
 	ASSERT_INT(rung_client_send(client, "GET", "/a.txt", .headers = other)->status, 412);
 	/* What is not there has no state to compare. */
 	ASSERT_INT(rung_client_send(client, "GET", "/nothing", .headers = other)->status, 404);
-	put("root/a.txt", "changed");
+	tree_put("root/a.txt", "changed");
 	ASSERT_STR(rung_client_send(client, "GET", "/a.txt", .headers = same)->body, "changed");
 	rung_client_destroy(client);
-}
-
-Test(files, a_part_is_sent_when_it_is_asked_for)
-{
-	static const struct {
-		const char *range;
-		int status;
-		const char *body, *content_range;
-	} cases[] = {
-		{ "bytes=0-0", 206, "h", "bytes 0-0/6" },
-		{ "bytes=1-3", 206, "ell", "bytes 1-3/6" },
-		{ "bytes=3-", 206, "lo\n", "bytes 3-5/6" },
-		{ "bytes=-2", 206, "o\n", "bytes 4-5/6" },
-		{ "bytes=2-99", 206, "llo\n", "bytes 2-5/6" },
-		{ "bytes=-99", 206, "hello\n", "bytes 0-5/6" },
-		{ "bytes=6-", 416, "", "bytes */6" },
-		{ "bytes=-0", 416, "", "bytes */6" },
-		{ "bytes=0-1,3-4", 200, "hello\n", NULL },
-		{ "lines=0-1", 200, "hello\n", NULL },
-		{ "bytes=3-2", 200, "hello\n", NULL },
-	};
-	struct rung_client *client = client_of_root();
-
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		const struct rung_field range[] = { { .name = "Range", .value = cases[i].range }, { 0 } };
-		const struct rung_reply *reply = rung_client_send(client, "GET", "/a.txt", .headers = range);
-		const char *content_range = rung_reply_header(reply, "Content-Range");
-
-		cr_expect(reply->status == cases[i].status, "%s: %d", cases[i].range, reply->status);
-		cr_expect_str_eq(reply->body, cases[i].body, "%s: <%s>", cases[i].range, reply->body);
-		cr_expect((content_range == NULL) == (cases[i].content_range == NULL) &&
-				  (!content_range || strcmp(content_range, cases[i].content_range) == 0),
-			"%s: %s", cases[i].range, content_range ? content_range : "(none)");
-		ASSERT_STR(rung_reply_header(reply, "Accept-Ranges"), "bytes");
-		reply = rung_client_send(client, "HEAD", "/a.txt", .headers = range);
-		ASSERT_INT(reply->status, 200);
-		ASSERT_STR(rung_reply_header(reply, "Content-Length"), "6");
-	}
-	rung_client_destroy(client);
-}
-
-Test(files, a_download_is_resumed_where_it_ended_unless_the_file_is_another)
-{
-	struct rung_client *client = client_of_root();
-	char etag[128];
-
-	snprintf(etag, sizeof etag, "%s", rung_reply_header(rung_client_get(client, "/a.txt"), "ETag"));
-	const struct rung_field rest[] = { { .name = "Range", .value = "bytes=2-" },
-		{ .name = "If-Range", .value = etag }, { 0 } };
-	ASSERT_STR(rung_client_send(client, "GET", "/a.txt", .headers = rest)->body, "llo\n");
-	put("root/a.txt", "another");
-	const struct rung_reply *reply = rung_client_send(client, "GET", "/a.txt", .headers = rest);
-	ASSERT_INT(reply->status, 200);
-	ASSERT_STR(reply->body, "another");
-	rung_client_destroy(client);
-}
-
-Test(files, a_part_of_a_large_file_goes_by_a_socket_too)
-{
-	static const char request[] =
-		"GET /large HTTP/1.1\r\nHost: h\r\nRange: bytes=100-199999\r\nConnection: close\r\n\r\n";
-	struct rung_server *server =
-		test_server(rung_files(.root = at("root")), (struct rung_server_options){ 0 });
-	char *bytes = malloc(300000);
-	size_t size;
-
-	for (size_t i = 0; i < 300000; i++)
-		bytes[i] = (char)(i * 7919 >> 3);
-	write_file("root/large", bytes, 300000);
-	char *answer = test_exchange(server, request, sizeof request - 1, &size);
-	ASSERT_HAS(answer, "HTTP/1.1 206 ");
-	ASSERT_HAS(answer, "Content-Range: bytes 100-199999/300000\r\n");
-	ASSERT_HAS(answer, "Content-Length: 199900\r\n");
-	cr_assert(size > 199900 && memcmp(answer + size - 199900, bytes + 100, 199900) == 0);
-	free(answer);
-	free(bytes);
-	rung_server_destroy(server);
 }
 
 Test(files, no_date_lies_in_the_future)
@@ -382,7 +239,7 @@ Test(files, no_date_lies_in_the_future)
 	struct rung_client *client = client_of_root();
 	time_t modified = 0;
 
-	cr_assert(utimensat(AT_FDCWD, at("root/a.txt"), times, 0) == 0);
+	cr_assert(utimensat(AT_FDCWD, tree_at("root/a.txt"), times, 0) == 0);
 	const struct rung_reply *reply = rung_client_get(client, "/a.txt");
 	ASSERT_INT(rung_http_date_parse(rung_reply_header(reply, "Last-Modified"), &modified), 0);
 	cr_assert(modified <= time(NULL), "%s", rung_reply_header(reply, "Last-Modified"));
@@ -432,10 +289,12 @@ Test(files, links_that_lead_out_lead_nowhere)
 {
 	struct rung_client *client = client_of_root();
 
-	cr_assert(symlink("../secret", at("root/out")) == 0 && symlink(at("secret"), at("root/abs")) == 0 &&
-		  symlink("..", at("root/up")) == 0 && symlink(at("out"), at("root/folder")) == 0 &&
-		  symlink("/", at("root/slash")) == 0 && symlink("loop", at("root/loop")) == 0 &&
-		  symlink("/proc/self/root", at("root/magic")) == 0);
+	cr_assert(symlink("../secret", tree_at("root/out")) == 0 &&
+		  symlink(tree_at("secret"), tree_at("root/abs")) == 0 &&
+		  symlink("..", tree_at("root/up")) == 0 &&
+		  symlink(tree_at("out"), tree_at("root/folder")) == 0 &&
+		  symlink("/", tree_at("root/slash")) == 0 && symlink("loop", tree_at("root/loop")) == 0 &&
+		  symlink("/proc/self/root", tree_at("root/magic")) == 0);
 	check_refused(client, "/out", 404);
 	check_refused(client, "/abs", 404);
 	check_refused(client, "/up/secret", 404);
@@ -452,11 +311,13 @@ Test(files, links_that_lead_out_and_back_lead_nowhere)
 {
 	struct rung_client *client = client_of_root();
 
-	cr_assert(symlink("../root/a.txt", at("root/back")) == 0 &&
-		  symlink(at("root/a.txt"), at("root/abs")) == 0 &&
-		  symlink(at("root/sub"), at("root/folder")) == 0 &&
-		  symlink("gone", at("root/dangling")) == 0 && symlink("back", at("root/chain")) == 0 &&
-		  symlink("/a.txt", at("root/rooted")) == 0 && symlink("sub", at("root/inside")) == 0);
+	cr_assert(symlink("../root/a.txt", tree_at("root/back")) == 0 &&
+		  symlink(tree_at("root/a.txt"), tree_at("root/abs")) == 0 &&
+		  symlink(tree_at("root/sub"), tree_at("root/folder")) == 0 &&
+		  symlink("gone", tree_at("root/dangling")) == 0 &&
+		  symlink("back", tree_at("root/chain")) == 0 &&
+		  symlink("/a.txt", tree_at("root/rooted")) == 0 &&
+		  symlink("sub", tree_at("root/inside")) == 0);
 	check_refused(client, "/back", 404);
 	check_refused(client, "/abs", 404);
 	check_refused(client, "/folder/b%20c.html", 404);
@@ -474,10 +335,10 @@ Test(files, what_is_no_regular_file_is_not_opened_for_long, .timeout = 20)
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	struct rung_client *client = client_of_root();
 
-	cr_assert(mkfifo(at("root/fifo"), 0644) == 0);
-	snprintf(address.sun_path, sizeof address.sun_path, "%s", at("root/socket"));
+	cr_assert(mkfifo(tree_at("root/fifo"), 0644) == 0);
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", tree_at("root/socket"));
 	cr_assert(bind(fd, (struct sockaddr *)&address, sizeof address) == 0);
-	cr_assert(symlink("fifo", at("root/pipe")) == 0);
+	cr_assert(symlink("fifo", tree_at("root/pipe")) == 0);
 	check_refused(client, "/fifo", 404);
 	check_refused(client, "/pipe", 404);
 	check_refused(client, "/socket", 404);
@@ -510,7 +371,7 @@ Test(files, the_longest_name_there_can_be_is_found)
 	char name[300] = "root/", target[900] = "/";
 
 	memset(name + 5, 'a', 255);
-	put(name, "long");
+	tree_put(name, "long");
 	for (size_t i = 0; i < 255; i++)
 		memcpy(target + 1 + 3 * i, "%61", 3);
 	ASSERT_STR(rung_client_get(client, name + 4)->body, "long");
@@ -526,17 +387,17 @@ Test(files, what_may_not_be_read_is_404_and_logged)
 	struct rung_client *client = client_of_root();
 	uid_t user = geteuid();
 
-	put("root/locked.txt", "locked");
-	cr_assert(mkdir(at("root/closed"), 0755) == 0);
-	put("root/closed/a.txt", "locked");
-	cr_assert(chmod(at("root/locked.txt"), 0) == 0 && chmod(at("root/closed"), 0) == 0);
+	tree_put("root/locked.txt", "locked");
+	cr_assert(mkdir(tree_at("root/closed"), 0755) == 0);
+	tree_put("root/closed/a.txt", "locked");
+	cr_assert(chmod(tree_at("root/locked.txt"), 0) == 0 && chmod(tree_at("root/closed"), 0) == 0);
 	cr_assert(user != 0 || seteuid(65534) == 0);
 	check_refused(client, "/locked.txt", 404);
 	ASSERT_HAS(test_log(), "/root/locked.txt: Permission denied");
 	check_refused(client, "/closed/a.txt", 404);
 	ASSERT_HAS(test_log(), "/root/closed/a.txt: Permission denied");
 	ASSERT_STR(rung_client_get(client, "/a.txt")->body, "hello\n");
-	cr_assert(seteuid(user) == 0 && chmod(at("root/closed"), 0755) == 0);
+	cr_assert(seteuid(user) == 0 && chmod(tree_at("root/closed"), 0755) == 0);
 	rung_client_destroy(client);
 }
 
@@ -591,11 +452,11 @@ static int tell_pass(const struct rung_app *self, struct rung_env *env, struct r
 Test(files, what_is_not_there_is_left_to_the_next_app)
 {
 	struct rung_client *client =
-		test_client(rung_stack(rung_use(tell_pass), rung_files(.root = at("root"))));
+		test_client(rung_stack(rung_use(tell_pass), rung_files(.root = tree_at("root"))));
 
 	static const char *const left[] = { "/nothing", "/", "/sub", "/.hidden", "/../secret", "/out" };
 
-	cr_assert(symlink("../secret", at("root/out")) == 0);
+	cr_assert(symlink("../secret", tree_at("root/out")) == 0);
 	for (size_t i = 0; i < sizeof left / sizeof *left; i++)
 		cr_expect_str_eq(
 			rung_reply_header(rung_client_get(client, left[i]), "X-Pass"), "yes", "%s", left[i]);
@@ -608,7 +469,7 @@ Test(files, what_is_not_there_is_left_to_the_next_app)
 Test(files, below_a_mount_the_rest_of_the_path_counts)
 {
 	struct rung_client *client =
-		test_client(rung_routes(rung_mount("/static", rung_files(.root = at("root")))));
+		test_client(rung_routes(rung_mount("/static", rung_files(.root = tree_at("root")))));
 
 	ASSERT_STR(rung_client_get(client, "/static/a.txt")->body, "hello\n");
 	ASSERT_STR(rung_client_get(client, "/static/sub/b%20c.html")->body, "<p>");
@@ -628,36 +489,24 @@ Test(files, a_root_may_be_relative_and_is_held_open)
 {
 	int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	cr_assert(chdir(top) == 0);
+	cr_assert(chdir(tree_at("")) == 0);
 	struct rung_client *client = test_client(rung_files(.root = "root"));
 	cr_assert(fchdir(before) == 0);
 	close(before);
 	ASSERT_STR(rung_client_get(client, "/a.txt")->body, "hello\n");
-	cr_assert(rename(at("root"), at("moved")) == 0);
+	cr_assert(rename(tree_at("root"), tree_at("moved")) == 0);
 	ASSERT_STR(rung_client_get(client, "/a.txt")->body, "hello\n");
 	rung_client_destroy(client);
 }
 
 Test(files, the_root_itself_may_be_a_link)
 {
-	cr_assert(symlink("root", at("current")) == 0);
-	struct rung_client *client = test_client(rung_files(.root = at("current")));
+	cr_assert(symlink("root", tree_at("current")) == 0);
+	struct rung_client *client = test_client(rung_files(.root = tree_at("current")));
 
 	ASSERT_STR(rung_client_get(client, "/a.txt")->body, "hello\n");
 	check_refused(client, "/../secret", 404);
 	rung_client_destroy(client);
-}
-
-static size_t count_descriptors(void)
-{
-	DIR *folder = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	cr_assert(folder != NULL);
-	while (readdir(folder))
-		count++;
-	closedir(folder);
-	return count;
 }
 
 Test(files, no_descriptor_is_lost)
@@ -672,10 +521,10 @@ Test(files, no_descriptor_is_lost)
 	};
 	static const char *const methods[] = { "GET", "HEAD", "POST" };
 	unsigned seen[600] = { 0 };
-	size_t before = count_descriptors();
+	size_t before = tree_descriptors();
 	struct rung_client *client = client_of_root();
 
-	cr_assert(mkfifo(at("root/fifo"), 0644) == 0);
+	cr_assert(mkfifo(tree_at("root/fifo"), 0644) == 0);
 	/* Seven, five and three share no divisor, so each meets each. */
 	for (size_t i = 0; i < 1050; i++)
 		seen[rung_client_send(client, methods[i % 3], targets[i % 7], .headers = headers[i % 5])
@@ -686,7 +535,7 @@ Test(files, no_descriptor_is_lost)
 	rung_client_start(client, &request);
 	rung_client_abort(client);
 	rung_client_destroy(client);
-	ASSERT_INT(count_descriptors(), before);
+	ASSERT_INT(tree_descriptors(), before);
 }
 
 /* -- refusals ---------------------------------------------------------------------------------------------------- */
@@ -697,33 +546,33 @@ Test(files, without_a_folder_it_is_refused)
 	ASSERT_STR(rung_error(), "files: there is no .root; name a folder");
 	cr_assert_null(rung_files(.root = ""));
 	ASSERT_STR(rung_error(), "files: there is no .root; name a folder");
-	cr_assert_null(rung_client_new(rung_files(.root = at("nowhere"))));
+	cr_assert_null(rung_client_new(rung_files(.root = tree_at("nowhere"))));
 	ASSERT_HAS(rung_error(), "/nowhere\": No such file or directory; make the folder, or name another");
-	cr_assert_null(rung_client_new(rung_files(.root = at("secret"))));
+	cr_assert_null(rung_client_new(rung_files(.root = tree_at("secret"))));
 	ASSERT_HAS(rung_error(), "Not a directory");
 }
 
 Test(files, it_can_be_started_again)
 {
-	struct rung_app *app = rung_files(.root = at("root"));
-	size_t before = count_descriptors();
+	struct rung_app *app = rung_files(.root = tree_at("root"));
+	size_t before = tree_descriptors();
 
 	for (int i = 0; i < 3; i++) {
 		struct rung_client *client = test_client(rung_ref(app));
 
 		ASSERT_STR(rung_client_get(client, "/a.txt")->body, "hello\n");
 		rung_client_destroy(client);
-		ASSERT_INT(count_descriptors(), before);
+		ASSERT_INT(tree_descriptors(), before);
 	}
 	/* The folder is looked for at each start. */
-	cr_assert(rename(at("root"), at("moved")) == 0);
+	cr_assert(rename(tree_at("root"), tree_at("moved")) == 0);
 	cr_assert_null(rung_client_new(rung_ref(app)));
 	ASSERT_HAS(rung_error(), "/root\": No such file or directory");
-	cr_assert(rename(at("out"), at("root")) == 0);
+	cr_assert(rename(tree_at("out"), tree_at("root")) == 0);
 	struct rung_client *client = test_client(app);
 	ASSERT_STR(rung_client_get(client, "/secret")->body, "secret");
 	rung_client_destroy(client);
-	ASSERT_INT(count_descriptors(), before);
+	ASSERT_INT(tree_descriptors(), before);
 }
 
 Test(files, the_printed_stack_tells_the_root)
