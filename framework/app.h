@@ -25,6 +25,7 @@ RUNG_BEGIN
 
 struct rung_app;
 struct rung_env;
+struct rung_probe;
 
 /*
  * Answers a request. `res` is pristine on entry: an endpoint fills it; a layer calls rung_next() and then looks at
@@ -72,6 +73,9 @@ struct rung_app_class {
 	/* One line of detail for the printed stack, such as `realm="files"`, into buffer (NUL-terminated). */
 	void (*describe)(const struct rung_app *app, char *buffer, size_t room);
 	const struct rung_order *order; /* ended by { 0 }; NULL: no rule */
+	/* A probe that the app brings: it looks on at every link of the stack that starts, beside those of the setup. Asked
+	 * before anything starts. NULL, or a result of NULL: none. */
+	const struct rung_probe *(*probe)(struct rung_app *app, const struct rung_setup *setup);
 };
 
 /* Embedded first in the struct of every app. Read class_ and next; leave the rest to the framework. */
@@ -219,8 +223,8 @@ RUNG_API void rung_stop(struct rung_app *app);
 /* -- probes ------------------------------------------------------------------------------------------------ */
 
 /*
- * Looks on at every link of a stack: lint in tests, timing. Installed before rung_start() by way of the setup;
- * costs nothing where none is installed. `enter` gives a state that `leave` gets back; `leave` may change the
+ * Looks on at every link of a stack: lint in tests, timing. Installed by rung_start(), from the setup or from an app's
+ * class; costs nothing where none is installed. `enter` gives a state that `leave` gets back; `leave` may change the
  * result, which is 0 or a negative errno as the app gave it. Probes are called from all threads.
  */
 struct rung_probe {

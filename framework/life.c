@@ -87,22 +87,47 @@ static int walk_stack(struct rung_app *app, const char *label, void *data)
 
 /* -- start and stop ---------------------------------------------------------------------------------------------- */
 
-static void install_probes(struct rung_app *app, const struct rung_setup *setup)
-{
-	size_t count = 0;
+/* Those of the setup, then those that apps bring, outermost first. */
+struct probes {
+	const struct rung_probe *list[RUNG_MAX_PROBES + 1]; /* NULL-ended */
+	size_t count;
+};
 
-	while (setup->probes && setup->probes[count] && count < RUNG_MAX_PROBES) {
-		app->record_->probes[count] = setup->probes[count];
-		count++;
-	}
-	app->record_->probes[count] = NULL;
-	app->call_ = count ? rung_probed_call : app->record_->call;
+static int add_probe(struct probes *probes, const struct rung_probe *probe)
+{
+	if (probes->count == RUNG_MAX_PROBES)
+		return rung_refuse(
+			-E2BIG, "stack: more than %d probes look on; leave one out", RUNG_MAX_PROBES);
+	probes->list[probes->count++] = probe;
+	return 0;
 }
 
-static int start_app(struct rung_app *app, const struct rung_setup *setup)
+static int collect_probes(const struct walk *walk, const struct rung_setup *setup, struct probes *probes)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && setup->probes && setup->probes[i]; i++)
+		rc = add_probe(probes, setup->probes[i]);
+	for (size_t i = 0; rc == 0 && i < walk->count; i++) {
+		struct rung_app *app = walk->apps[i];
+		const struct rung_probe *probe = app->class_->probe ? app->class_->probe(app, setup) : NULL;
+
+		if (probe)
+			rc = add_probe(probes, probe);
+	}
+	return rc;
+}
+
+static void install_probes(struct rung_app *app, const struct probes *probes)
+{
+	memcpy(app->record_->probes, probes->list, sizeof probes->list);
+	app->call_ = probes->count ? rung_probed_call : app->record_->call;
+}
+
+static int start_app(struct rung_app *app, const struct rung_setup *setup, const struct probes *probes)
 {
 	if (app->record_->starts == 0) {
-		install_probes(app, setup);
+		install_probes(app, probes);
 		int rc = app->class_->start ? app->class_->start(app, setup) : 0;
 		if (rc < 0)
 			rung_refuse_part("%s: it did not start: %s", rung_app_name(app), strerror(-rc));
@@ -163,6 +188,7 @@ int rung_start(struct rung_app *app, const struct rung_setup *given)
 {
 	struct walk walk = { 0 };
 	struct rung_setup setup;
+	struct probes probes = { .count = 0 };
 	size_t started = 0;
 
 	if (!app) {
@@ -179,8 +205,10 @@ int rung_start(struct rung_app *app, const struct rung_setup *given)
 	int rc = complete_setup(given, &setup);
 	if (rc == 0)
 		rc = walk_stack(app, "", &walk);
+	if (rc == 0)
+		rc = collect_probes(&walk, &setup, &probes);
 	while (rc == 0 && started < walk.count) {
-		rc = start_app(walk.apps[started], &setup);
+		rc = start_app(walk.apps[started], &setup, &probes);
 		started += rc == 0;
 	}
 	if (rc < 0) {

@@ -452,3 +452,55 @@ Test(app, probes_look_on_at_every_link)
 	cr_assert(strncmp(events, "out ", 4) == 0 && !strchr(events, '!'), "%s", events);
 	rung_app_destroy(app);
 }
+
+/* A layer that brings a probe. */
+static const struct rung_probe *bring(struct rung_app *app, const struct rung_setup *setup)
+{
+	static char own[] = "own";
+	static const struct rung_probe probe = { probe_enter, probe_leave, own };
+
+	(void)app;
+	return setup->quiet ? NULL : &probe;
+}
+
+static int pass_on(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	rung_next(self, env, res);
+	return 0;
+}
+
+static const struct rung_app_class watcher_class = { .size = sizeof(struct rung_app),
+	.name = "watcher",
+	.flags = RUNG_LAYER,
+	.call = pass_on,
+	.probe = bring };
+
+Test(app, a_class_may_bring_a_probe)
+{
+	static char first[] = "1";
+	static const struct rung_probe one = { probe_enter, probe_leave, first };
+	static const struct rung_probe *const given[] = { &one, NULL };
+	struct rung_app *app =
+		rung_stack(rung_app_new(&watcher_class), rung_run(tell_data, .name = "in", .data = "x"));
+	const struct rung_setup quiet = { .size = sizeof quiet, .quiet = true, .probes = test_no_probes };
+
+	ASSERT_INT(serve_once(rung_ref(app), given), 200);
+	ASSERT_HAS(events, "1watcher ownwatcher 1in ownin own/ 1/ own/ 1/ ");
+	/* It is asked at each start. */
+	struct rung_client *client = test_client_with(app, &quiet);
+	events[0] = '\0';
+	ASSERT_INT(rung_client_get(client, "/")->status, 200);
+	cr_assert_null(strstr(events, "own"), "%s", events);
+	rung_client_destroy(client);
+}
+
+Test(app, more_probes_than_there_is_room_for_are_refused)
+{
+	struct rung_app *app = rung_run(tell_data, .data = "x");
+
+	for (int i = 0; i < 5; i++)
+		app = rung_stack(rung_app_new(&watcher_class), app);
+	ASSERT_INT(rung_start(app, NULL), -E2BIG);
+	ASSERT_STR(rung_error(), "stack: more than 4 probes look on; leave one out");
+	rung_app_destroy(app);
+}
