@@ -2,6 +2,10 @@
 #include <rung/main.h>
 #include <rung/server.h>
 
+/* Layers that flags put around a stack. */
+#include <rung/inspect.h>
+#include <rung/trace.h>
+
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -17,7 +21,7 @@ struct flags {
 	unsigned port;
 	unsigned loops;
 	enum rung_server_kind reproxy;
-	bool print_stack, quiet, help;
+	bool print_stack, quiet, help, inspect, trace;
 };
 
 /* Set while rung_main_stack() runs a main: what rung_main() was given goes here instead of being served. */
@@ -32,6 +36,8 @@ static const char help[] =
 	"  --loops N         event loops (default: one a core)\n"
 	"  --reproxy SERVER  who acts on a reproxy: self, header, nginx, apache, lighttpd, perlbal, h2o\n"
 	"                    (default: RUNG_REPROXY in the environment, else self)\n"
+	"  --inspect         show at /_rung/ what the last requests did (development)\n"
+	"  --trace           time every layer: Server-Timing and a line in the log\n"
 	"  --print-stack     print the stack and exit\n"
 	"  --quiet           no access log\n"
 	"  --help            this text\n";
@@ -64,6 +70,12 @@ static int parse_flag(int which, struct flags *flags)
 	case 's':
 		flags->print_stack = true;
 		return 0;
+	case 'i':
+		flags->inspect = true;
+		return 0;
+	case 't':
+		flags->trace = true;
+		return 0;
 	case 'q':
 		flags->quiet = true;
 		return 0;
@@ -82,6 +94,8 @@ static int parse_flags(int argc, char **argv, struct flags *flags)
 		{ "bind", required_argument, NULL, 'b' },
 		{ "loops", required_argument, NULL, 'l' },
 		{ "reproxy", required_argument, NULL, 'r' },
+		{ "inspect", no_argument, NULL, 'i' },
+		{ "trace", no_argument, NULL, 't' },
 		{ "print-stack", no_argument, NULL, 's' },
 		{ "quiet", no_argument, NULL, 'q' },
 		{ "help", no_argument, NULL, 'h' },
@@ -140,6 +154,8 @@ static int serve(const char *program, struct rung_app *app, const struct flags *
 		return EXIT_CANNOT_SERVE;
 	}
 	printf("listening on %s\n", rung_server_url(server));
+	if (flags->inspect)
+		printf("inspect at %s_rung/\n", rung_server_url(server));
 	fflush(stdout);
 	while (sigwait(&signals, &signal_number) != 0)
 		continue;
@@ -147,6 +163,16 @@ static int serve(const char *program, struct rung_app *app, const struct flags *
 	if (cut)
 		fprintf(stderr, "%s: %u requests were cut at the deadline\n", program, cut);
 	return EXIT_OK;
+}
+
+/* Puts around the stack what flags ask for. Takes the stack, also on failure, where it returns NULL. */
+static struct rung_app *wrap(struct rung_app *app, const struct flags *flags)
+{
+	if (flags->trace)
+		app = rung_stack(rung_trace(.when = RUNG_TRACE_ON), app);
+	if (flags->inspect)
+		app = rung_stack(rung_inspect(), app);
+	return app;
 }
 
 static int print_stack(const char *program, struct rung_app *app)
@@ -187,14 +213,18 @@ int rung_main(int argc, char **argv, struct rung_app *app)
 		fprintf(stderr, "%s: %s\n", program, rung_error());
 		return EXIT_CANNOT_SERVE;
 	}
-	if (parse_flags(argc, argv, &flags) < 0)
+	if (parse_flags(argc, argv, &flags) < 0) {
 		fprintf(stderr, "%s: %s\n", program, rung_error());
-	else if (flags.help)
+	} else if (flags.help) {
 		status = printf(help, program) < 0 ? EXIT_CANNOT_SERVE : EXIT_OK;
-	else if (flags.print_stack)
+	} else if (!(app = wrap(app, &flags))) {
+		fprintf(stderr, "%s: %s\n", program, rung_error());
+		status = EXIT_CANNOT_SERVE;
+	} else if (flags.print_stack) {
 		status = print_stack(program, app);
-	else
+	} else {
 		return serve(program, app, &flags);
+	}
 	rung_app_destroy(app);
 	return status;
 }

@@ -11,8 +11,10 @@
 #include <rung/basic_auth.h>
 #include <rung/error_pages.h>
 #include <rung/files.h>
+#include <rung/inspect.h>
 #include <rung/lint.h>
 #include <rung/reproxy.h>
+#include <rung/trace.h>
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -135,7 +137,8 @@ static struct rung_app *make_stack(void)
 {
 	static const char *const hosts[] = { "localhost", "other.test:81", NULL };
 
-	return rung_stack(rung_access_log(), rung_error_pages(),
+	return rung_stack(rung_inspect(.keep = 2), rung_trace(.when = RUNG_TRACE_ON), rung_access_log(),
+		rung_error_pages(),
 		rung_stack(rung_lint(),
 			rung_reproxy(.names = rung_names({ "files.internal", rung_files(.root = folder) },
 					     { "echo.internal:81", rung_run(echo, .name = "echo") }),
@@ -224,6 +227,7 @@ static const struct {
 	{ "GET", "/static/", 200 },
 	{ "GET", "/static/small.txt", 206 },
 	{ "GET", "/static/gone", 206 },
+	{ "GET", "/_rung/requests.json", 200 },
 };
 
 /* Arenas keep their blocks, so a fresh client is needed for each failure to happen. A body of some size makes them grow. */

@@ -9,6 +9,7 @@
 #include <rung/basic_auth.h>
 #include <rung/error_pages.h>
 #include <rung/files.h>
+#include <rung/inspect.h>
 #include <rung/reproxy.h>
 #include <rung/rung.h>
 
@@ -103,7 +104,8 @@ static void take_line(void *data, const char *line, size_t bytes)
 
 static struct rung_app *make_stack(void)
 {
-	return rung_stack(rung_access_log(.write = take_line), rung_error_pages(), rung_use(count),
+	return rung_stack(rung_inspect(.keep = 5), rung_access_log(.write = take_line), rung_error_pages(),
+		rung_use(count),
 		rung_reproxy(.names = rung_names({ "own.internal", rung_files(.root = "/proc/self") })),
 		rung_routes(rung_get("/", hello), rung_get("/d/:name", elsewhere),
 			rung_get("/stream", give_stream),
@@ -116,7 +118,7 @@ static struct rung_app *make_stack(void)
 static const struct {
 	const char *target, *status;
 } asked[] = { { "/", "200" }, { "/d/status", "200" }, { "/stream", "200" }, { "/guarded", "401" },
-	{ "/nothing", "404" }, { "/d/nothing", "404" } };
+	{ "/nothing", "404" }, { "/d/nothing", "404" }, { "/_rung/requests.json", "200" } };
 
 static int connect_to_server(void)
 {
@@ -152,7 +154,7 @@ static int add_to_server(void)
 static void ask(int fd, size_t which, bool leaves)
 {
 	char text[512];
-	int size = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+	int size = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
 		asked[which].target);
 
 	if (send(fd, text, (size_t)size, MSG_NOSIGNAL) == size && !leaves) {
@@ -178,7 +180,7 @@ static void *be_client(void *argument)
 		int fd = (i + number) % 3 ? connect_to_server() : add_to_server();
 
 		if (fd >= 0)
-			ask(fd, (i * 7 + number) % (sizeof asked / sizeof *asked), i % 5 == 0);
+			ask(fd, (i * 5 + number) % (sizeof asked / sizeof *asked), i % 5 == 0);
 		else
 			usleep(1000);
 	}

@@ -1,0 +1,63 @@
+/*
+ * embed.c: a program of the build: writes files as C arrays, so that the library carries the inspector's page in itself.
+ *
+ *	embed OUTPUT FILE...
+ *
+ * Of page/inspect.css comes `const unsigned char trace_inspect_css[]` and `const size_t trace_inspect_css_size`.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void fail(const char *path)
+{
+	perror(path);
+	exit(1);
+}
+
+static void write_name(FILE *out, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	fputs("trace_", out);
+	for (const char *at = slash ? slash + 1 : path; *at; at++)
+		putc(*at == '.' || *at == '-' ? '_' : *at, out);
+}
+
+static void embed(FILE *out, const char *path)
+{
+	FILE *in = fopen(path, "rb");
+	size_t size = 0;
+	int byte;
+
+	if (!in)
+		fail(path);
+	fputs("#include <stddef.h>\nextern const size_t ", out);
+	write_name(out, path);
+	fputs("_size;\nextern const unsigned char ", out);
+	write_name(out, path);
+	fputs("[];\nconst unsigned char ", out);
+	write_name(out, path);
+	fputs("[] = {", out);
+	for (; (byte = getc(in)) != EOF; size++)
+		fprintf(out, "%s%d,", size % 24 ? "" : "\n", byte);
+	fprintf(out, "\n};\nconst size_t ");
+	write_name(out, path);
+	fprintf(out, "_size = %zu;\n", size);
+	if (ferror(in) || fclose(in) != 0)
+		fail(path);
+}
+
+int main(int argc, char **argv)
+{
+	FILE *out = argc > 1 ? fopen(argv[1], "w") : NULL;
+
+	if (!out)
+		fail(argc > 1 ? argv[1] : "usage: embed OUTPUT FILE...");
+	fputs("/* Made by embed.c; declared in assets.h. */\n", out);
+	for (int i = 2; i < argc; i++)
+		embed(out, argv[i]);
+	if (fclose(out) != 0)
+		fail(argv[1]);
+	return 0;
+}
