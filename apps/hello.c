@@ -1,4 +1,7 @@
 /* DESC: Hello, World: the smallest stack there is. */
+/* TRY: 200 / -- a greeting */
+/* TRY: 404 /elsewhere -- nothing is there */
+/* TRY: 405 -X POST / -- nobody takes that method */
 #include <rung/rung.h>
 
 static int hello(const struct rung_app *self, struct rung_env *env, struct rung_response *res)

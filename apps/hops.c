@@ -1,4 +1,9 @@
 /* DESC: Hops: a number that counts itself down by reproxy, until the limit. */
+/* TRY: 200 /0 -- no hop */
+/* TRY: 200 /3 -- three, each with its URI */
+/* TRY: 200 /10 -- as many as are allowed */
+/* TRY: 502 /11 -- one too many */
+#include "page.h"
 #include <rung/access_log.h>
 #include <rung/error_pages.h>
 #include <rung/reproxy.h>
@@ -10,8 +15,8 @@ static int index_page(const struct rung_app *self, struct rung_env *env, struct 
 {
 	(void)self, (void)env;
 	return rung_reply_html(res, 200,
-		"<!doctype html><title>Hops</title><h1>Hops</h1><p><a href=\"0\">none</a>, <a href=\"1\">one</a>, "
-		"<a href=\"10\">ten</a>, <a href=\"11\">one too many</a>");
+		PAGE("Hops") "<p><a href=\"0\">none</a>, <a href=\"1\">one</a>, "
+			     "<a href=\"10\">ten</a>, <a data-status=\"502\" href=\"11\">one too many</a>");
 }
 
 /* A view knows the URI that led to it, and the view it came from. */

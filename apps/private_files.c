@@ -1,4 +1,11 @@
 /* DESC: Private downloads: the app decides who may, the server sends the bytes. */
+/* TRY: 200 / -- anyone may see what there is */
+/* TRY: 401 /d/readme.txt -- and not everyone may have it */
+/* TRY: 200 -u demo:demo /d/readme.txt -- a file, through reproxy: the app itself never opens it */
+/* TRY: 200 -u demo:demo /d/letter.html -- another, as a page */
+/* TRY: 206 -u demo:demo -r 0-15,32-47 /d/big.bin -- two parts of a large one */
+/* TRY: 200 -u demo:demo -I /d/big.bin -- its head alone */
+#include "page.h"
 #include <rung/access_log.h>
 #include <rung/basic_auth.h>
 #include <rung/error_pages.h>
@@ -15,8 +22,7 @@ static int list(const struct rung_app *self, struct rung_env *env, struct rung_r
 {
 	struct dirent **entries;
 	int count = scandir(PRIVATE_FILES, &entries, NULL, alphasort);
-	const char *page = "<!doctype html><title>Private files</title><h1>Private files</h1>"
-			   "<p>User demo, password demo.<ul>";
+	const char *page = PAGE("Private files") "<p>User demo, password demo.<ul>";
 
 	(void)self;
 	if (count < 0)
@@ -25,7 +31,8 @@ static int list(const struct rung_app *self, struct rung_env *env, struct rung_r
 		const char *name = entries[i]->d_name;
 
 		if (page && *name != '.')
-			page = rung_printf(env, "%s<li><a href=\"d/%s\">%s</a>", page, name, name);
+			page = rung_printf(
+				env, "%s<li><a data-status=\"401\" href=\"d/%s\">%s</a>", page, name, name);
 		free(entries[i]);
 	}
 	free(entries);

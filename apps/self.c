@@ -1,4 +1,9 @@
 /* DESC: Reproxy to oneself: a public path asks who you are, an internal one, 404 from outside, has the answer. */
+/* TRY: 200 / -- what there is */
+/* TRY: 401 /report/2026 -- the public path asks who you are */
+/* TRY: 200 -u demo:demo /report/2026 -- then the internal one answers */
+/* TRY: 404 /internal/report/2026 -- which nobody reaches from outside */
+#include "page.h"
 #include <rung/access_log.h>
 #include <rung/basic_auth.h>
 #include <rung/error_pages.h>
@@ -9,9 +14,8 @@ static int index_page(const struct rung_app *self, struct rung_env *env, struct 
 {
 	(void)self, (void)env;
 	return rung_reply_html(res, 200,
-		"<!doctype html><title>Self</title><h1>Reports</h1>"
-		"<p><a href=\"report/2026\">The report of 2026</a> (user demo, password demo). "
-		"<a href=\"internal/report/2026\">The same from behind</a>, which is 404 from outside.");
+		PAGE("Reports") "<p><a data-status=\"401\" href=\"report/2026\">The report of 2026</a> (user demo, password demo). "
+				"<a data-status=\"404\" href=\"internal/report/2026\">The same from behind</a>, which is 404 from outside.");
 }
 
 /* A relative URI is this stack again. */

@@ -1,4 +1,9 @@
 /* DESC: Two apps behind one: a front answers with URIs of two others, by name; their headers are merged. */
+/* TRY: 200 / -- what there is */
+/* TRY: 200 -i /hello/Ada -- look at the fields: those of front and target, merged */
+/* TRY: 200 -i /add/2/40 -- both set a cookie, and both stay */
+/* TRY: 200 /greeter/greet?name=you -- the target asked directly */
+#include "page.h"
 #include <rung/access_log.h>
 #include <rung/error_pages.h>
 #include <rung/reproxy.h>
@@ -10,11 +15,11 @@ static int index_page(const struct rung_app *self, struct rung_env *env, struct 
 {
 	(void)self, (void)env;
 	return rung_reply_html(res, 200,
-		"<!doctype html><title>Two apps</title><h1>Two apps</h1><ul>"
-		"<li><a href=\"hello/Ada\">hello/Ada</a> comes from http://greeter.internal/greet?name=Ada"
-		"<li><a href=\"add/2/40\">add/2/40</a> comes from http://calculator.internal:9000/sum?a=2&amp;b=40"
-		"</ul><p>Look at the headers: X-Front is this app's, X-Target and X-Both are the other's, and of the "
-		"sum both set a cookie.");
+		PAGE("Two apps") "<ul>"
+				 "<li><a href=\"hello/Ada\">hello/Ada</a> comes from http://greeter.internal/greet?name=Ada"
+				 "<li><a href=\"add/2/40\">add/2/40</a> comes from http://calculator.internal:9000/sum?a=2&amp;b=40"
+				 "</ul><p>Look at the headers: X-Front is this app's, X-Target and X-Both are the other's, and of the "
+				 "sum both set a cookie.");
 }
 
 /* What the front says beside the URI stays, unless the target says otherwise. */

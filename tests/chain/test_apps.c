@@ -5,6 +5,8 @@
 
 SUITE(apps);
 
+int behind_main(int argc, char **argv);
+int files_site_main(int argc, char **argv);
 int hello_main(int argc, char **argv);
 int hops_main(int argc, char **argv);
 int private_files_main(int argc, char **argv);
@@ -44,7 +46,7 @@ Test(apps, private_files_lists_and_guards)
 	const struct rung_reply *reply = rung_client_get(client, "/");
 
 	ASSERT_INT(reply->status, 200);
-	ASSERT_HAS(reply->body, "<a href=\"d/readme.txt\">readme.txt</a>");
+	ASSERT_HAS(reply->body, "href=\"d/readme.txt\">readme.txt</a>");
 	ASSERT_HAS(reply->body, "d/ladder.png");
 	ASSERT_HAS(reply->body, "d/big.bin");
 	reply = rung_client_get(client, "/d/readme.txt");
@@ -165,5 +167,49 @@ Test(apps, hops_up_to_the_limit)
 	ASSERT_INT(rung_client_get(client, "/11")->status, 502);
 	ASSERT_HAS(test_log(), "more than 10 hops: 10 -> 9 -> 8");
 	ASSERT_INT(rung_client_get(client, "/x")->status, 404);
+	rung_client_destroy(client);
+}
+
+Test(apps, behind_shows_what_each_server_is_told_beside_what_redispatch_gives)
+{
+	struct rung_client *client = client_of(behind_main, "behind", RUNG_SERVER_NGINX);
+	const struct rung_reply *reply = rung_client_get(client, "/show/file");
+
+	ASSERT_INT(reply->status, 200);
+	ASSERT_HAS(reply->body, "This is /annual%20report.pdf at files.internal, after 1 hop.");
+	ASSERT_HAS(reply->body, "<h2>nginx</h2>\n<pre>200\nContent-Type: application/pdf\n");
+	ASSERT_HAS(reply->body,
+		"X-Accel-Redirect: /reproxy\nX-Reproxy-Url: http://files.internal/annual%20report.pdf");
+	ASSERT_HAS(reply->body, "X-Rewrite-Host: files.internal\nX-Rewrite-URI: /annual%20report.pdf");
+	cr_assert_null(rung_reply_header(reply, "X-Accel-Redirect"), "the page itself is nobody's");
+	reply = rung_client_get(client, "/show/unknown");
+	ASSERT_HAS(reply->body, "<h2>no server: redispatched here</h2>\n<pre>502\n");
+	ASSERT_INT(rung_client_get(client, "/show/nothing")->status, 404);
+	ASSERT_HAS(rung_client_get(client, "/")->body, "<a href=\"show/relative\">relative</a>");
+	rung_client_destroy(client);
+}
+
+Test(apps, files_site_sends_files_as_a_server_should)
+{
+	static const struct rung_field brotli[] = { { .name = "Accept-Encoding", .value = "gzip, br" },
+		{ 0 } };
+	struct rung_client *client = client_of(files_site_main, "files_site", RUNG_SERVER_AUTO);
+	const struct rung_reply *reply = rung_client_get(client, "/");
+	char asset[128] = "/";
+
+	ASSERT_INT(reply->status, 200);
+	ASSERT_STR(rung_reply_header(reply, "Cache-Control"), "no-cache");
+	const char *link = strstr(reply->body, "assets/site.");
+	cr_assert_not_null(link);
+	strncat(asset, link, strcspn(link, "\""));
+	reply = rung_client_send(client, "GET", asset, .headers = brotli);
+	ASSERT_INT(reply->status, 200);
+	ASSERT_STR(rung_reply_header(reply, "Content-Encoding"), "br");
+	ASSERT_STR(rung_reply_header(reply, "Vary"), "Accept-Encoding");
+	ASSERT_HAS(rung_reply_header(reply, "Cache-Control"), "immutable");
+	ASSERT_STR(rung_reply_header(rung_client_get(client, "/catalogue"), "Location"), "./catalogue/");
+	ASSERT_HAS(rung_client_get(client, "/downloads/")->body, ">50% &amp; more.txt</a>");
+	ASSERT_HAS(rung_client_get(client, "/downloads/50%25%20%26%20more.txt")->body, "Names are escaped");
+	ASSERT_INT(rung_client_get(client, "/downloads/.hidden")->status, 404);
 	rung_client_destroy(client);
 }
