@@ -128,7 +128,8 @@ function drawRung(svg, place, left, right, total) {
 		y += 20;
 	const own = span.end - span.begin - span.inner;
 	const times = draw(group, "text", { class: "quiet", x: right - 8, y: y + 14, "text-anchor": "end" },
-		`${outcome(span)} · ${duration(span.end - span.begin)}, own ${duration(own)}`);
+		`${right - left < 420 ? span.status || "" : outcome(span)} · ` +
+		`${duration(span.end - span.begin)}, own ${duration(own)}`);
 	const name = draw(group, "text", { x: left + 4, y: y + 14 }, span.name);
 	fit(times, (right - left) * 0.72);
 	fit(name, right - left - 20 - times.getComputedTextLength());
