@@ -5,7 +5,9 @@
 
 #include <rung/body.h>
 #include <rung/headers.h>
+#include <rung/writer.h>
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -65,16 +67,39 @@ static int reply_missing(const struct files *files, struct rung_env *env, struct
 
 /* -- folders ----------------------------------------------------------------------------------------------------- */
 
+/* A byte that a URI has as it is. Clients send others too, and a server takes them; a Location may not have them. */
+static bool is_uri_byte(const char *at)
+{
+	static const char others[] = "-._~:/?@!$&'()*+,;=";
+
+	if (*at == '%')
+		return isxdigit((unsigned char)at[1]) && isxdigit((unsigned char)at[2]);
+	return (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || (*at >= '0' && *at <= '9') ||
+	       strchr(others, *at);
+}
+
+static void write_as_uri(struct rung_writer *writer, const char *text)
+{
+	for (; *text; text++)
+		if (is_uri_byte(text))
+			rung_write_bytes(writer, text, 1);
+		else
+			rung_writef(writer, "%%%02X", (unsigned char)*text);
+}
+
 /* To the same with a slash. Relative, so that it is right below any mount and behind any server; with "./", so that no
  * colon in the name makes a scheme of it. */
 static int redirect_to_folder(struct rung_env *env, struct rung_response *res)
 {
 	const char *path = *env->path_info ? env->path_info : env->script_name;
 	const char *slash = strrchr(path, '/');
-	const char *location =
-		rung_printf(env, "./%s/%s%s", slash ? slash + 1 : path, *env->query ? "?" : "", env->query);
+	struct rung_writer location = rung_writer(env);
 
-	return location ? rung_reply_redirect(res, 301, location) : -ENOMEM;
+	rung_write(&location, "./");
+	write_as_uri(&location, slash ? slash + 1 : path);
+	rung_write(&location, *env->query ? "/?" : "/");
+	write_as_uri(&location, env->query);
+	return location.error ? location.error : rung_reply_redirect(res, 301, location.text);
 }
 
 static int reply_listing(

@@ -55,7 +55,7 @@ static const char *mask(const struct rung_env *env, const char *text)
 			continue;
 		rung_write_bytes(&writer, at, name + 1);
 		rung_write(&writer, dots);
-		at += name + 1 + strcspn(at + name + 1, "&# \t,;\"'<>");
+		at += name + 1 + strcspn(at + name + 1, "&# \t\"<>");
 	}
 	return writer.error ? NULL : writer.text;
 }

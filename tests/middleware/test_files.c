@@ -351,6 +351,17 @@ Test(files, what_is_no_regular_file_is_not_opened_for_long, .timeout = 20)
 	rung_client_destroy(client);
 }
 
+Test(files, devices_are_not_sent, .timeout = 20)
+{
+	static const char *const names[] = { "/null", "/zero", "/random", "/tty", "/full", "/shm", "/fd",
+		"/fd/0", "/stdin", "/ptmx" };
+	struct rung_client *client = test_client(rung_files(.root = "/dev", .precompressed = true));
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		check_refused(client, names[i], 404);
+	rung_client_destroy(client);
+}
+
 Test(files, a_name_longer_than_any_file_has_is_404)
 {
 	struct rung_client *client = client_of_root();

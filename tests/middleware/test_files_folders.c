@@ -13,7 +13,8 @@ static void make(void)
 	tree_make();
 	tree_put("root/index.html", "<h1>top");
 	tree_put("root/sub/index.html", "<h1>sub");
-	cr_assert(mkdir(tree_at("root/bare"), 0755) == 0 && mkdir(tree_at("root/a:b"), 0755) == 0);
+	cr_assert(mkdir(tree_at("root/bare"), 0755) == 0 && mkdir(tree_at("root/a:b"), 0755) == 0 &&
+		  mkdir(tree_at("root/s\xc3\xa9"), 0755) == 0);
 	tree_put("root/bare/file", "file");
 }
 
@@ -60,6 +61,11 @@ Test(files_folders, a_folder_without_a_slash_is_sent_to_the_one_with_it)
 		{ "/sub?a=1&b", "./sub/?a=1&b" },
 		{ "/%73ub", "./%73ub/" },
 		{ "/a:b", "./a:b/" },
+		/* Bytes that clients send, servers take, and no URI may have. */
+		{ "/sub?\xff\xc3\xa9|{^\"<>", "./sub/?%FF%C3%A9%7C%7B%5E%22%3C%3E" },
+		{ "/sub?100%&%zz&%4", "./sub/?100%25&%25zz&%254" },
+		{ "/sub?a[]=1", "./sub/?a%5B%5D=1" },
+		{ "/s\xc3\xa9", "./s%C3%A9/" },
 	};
 	struct rung_client *client = test_client(rung_files(.root = tree_at("root"), .index = "index.html"));
 

@@ -174,7 +174,8 @@ Test(inspect, secrets_are_dots_from_the_beginning)
 		{ 0 },
 	};
 	static const char *const targets[] = { "/made?password=s3cr3t", "/made?a=1&Token=s3cr3t&b=2",
-		"/made?x_signature=s3cr3t&page=7", "/made?a=?secret=s3cr3t", "/hop?session_id=s3cr3t" };
+		"/made?x_signature=s3cr3t&page=7", "/made?a=?secret=s3cr3t", "/hop?session_id=s3cr3t",
+		"/made?token=a,s3cr3t;s3cr3t=='s3cr3t" };
 	struct rung_client *client = unlinted(0);
 
 	for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
