@@ -149,6 +149,57 @@ Test(program, port_comes_from_the_environment_and_the_flag_wins)
 	ASSERT_INT(exit_status(&hello), 0);
 }
 
+Test(program, inspect_shows_what_was_asked_and_says_where)
+{
+	struct program hello = launch("hello", FLAGS("--port", "0", "--inspect"), NULL);
+	unsigned port = ready_port(&hello);
+	char line[256], expected[256];
+
+	read_text(hello.out, line, sizeof line, true);
+	snprintf(expected, sizeof expected, "inspect at http://127.0.0.1:%u/_rung/\n", port);
+	ASSERT_STR(line, expected);
+	free(ask(port, GET("/seen")));
+	char *answer = ask(
+		port, "GET /_rung/requests.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+	ASSERT_HAS(answer, "\"target\":\"/seen\"");
+	free(answer);
+	kill(hello.pid, SIGTERM);
+	ASSERT_INT(exit_status(&hello), 0);
+}
+
+Test(program, inspect_is_refused_on_a_public_address)
+{
+	char out[1024], err[1024];
+
+	ASSERT_INT(run("hello", FLAGS("--port", "0", "--inspect", "--bind", "0.0.0.0"), out, err, sizeof out),
+		1);
+	ASSERT_STR(out, "");
+	ASSERT_HAS(err, "hello: inspect: this server listens on more than loopback");
+}
+
+Test(program, trace_times_every_layer)
+{
+	struct program hello = launch("hello", FLAGS("--port", "0", "--trace"), NULL);
+	unsigned port = ready_port(&hello);
+	char *answer = ask(port, GET("/")), line[512];
+
+	ASSERT_HAS(answer, "Server-Timing: total;dur=");
+	ASSERT_HAS(answer, "routes;dur=");
+	free(answer);
+	read_text(hello.err, line, sizeof line, true);
+	ASSERT_HAS(line, "rung: trace: GET / 200 in ");
+	kill(hello.pid, SIGTERM);
+	ASSERT_INT(exit_status(&hello), 0);
+}
+
+Test(program, flags_show_in_the_printed_stack)
+{
+	char out[1024], err[1024];
+
+	ASSERT_INT(run("hello", FLAGS("--inspect", "--trace", "--print-stack"), out, err, sizeof out), 0);
+	ASSERT_HAS(out, "+-- inspect\n+-- trace\n+-- routes\n");
+}
+
 Test(program, a_port_in_use_is_one_line_and_status_1)
 {
 	struct program hello = launch("hello", FLAGS("--port", "0"), NULL);
