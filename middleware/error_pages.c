@@ -9,8 +9,8 @@
 
 #include <rung/env.h>
 #include <rung/response.h>
+#include <rung/writer.h>
 
-#include <stdio.h>
 #include <string.h>
 
 /* -- what statuses mean --------------------------------------------------------------------------------------- */
@@ -126,49 +126,29 @@ static enum form choose_form(const char *accept)
 
 /* -- text ----------------------------------------------------------------------------------------------------- */
 
-/* Text that is written twice: once to learn its size, without a place, and once into a place of that size. */
+/* A page in the making. */
 struct text {
 	enum form form;
-	char *at; /* NULL: only counted */
-	size_t size;
+	struct rung_writer writer;
 };
 
 static void put(struct text *text, const char *bytes)
 {
-	size_t size = strlen(bytes);
-
-	if (text->at)
-		memcpy(text->at + text->size, bytes, size);
-	text->size += size;
-}
-
-static const char *html_escape(char c)
-{
-	switch (c) {
-	case '&':
-		return "&amp;";
-	case '<':
-		return "&lt;";
-	case '>':
-		return "&gt;";
-	case '"':
-		return "&quot;";
-	case '\'':
-		return "&#39;";
-	default:
-		return NULL;
-	}
+	rung_write(&text->writer, bytes);
 }
 
 /* Adds one printable ASCII character, escaped as the form needs it. */
 static void put_char(struct text *text, char c)
 {
 	const char plain[] = { c, '\0' };
-	const char *escape = text->form == FORM_HTML ? html_escape(c) : NULL;
 
+	if (text->form == FORM_HTML) {
+		rung_write_html(&text->writer, plain);
+		return;
+	}
 	if (text->form == FORM_JSON && (c == '"' || c == '\\'))
 		put(text, "\\");
-	put(text, escape ? escape : plain);
+	put(text, plain);
 }
 
 /* Adds text of anybody's. Control bytes and bytes from 0x7f up are shown as \xHH, as in the log: so whatever they are,
@@ -193,10 +173,7 @@ static void put_escaped(struct text *text, const char *bytes)
 
 static void put_number(struct text *text, int number)
 {
-	char digits[16];
-
-	snprintf(digits, sizeof digits, "%d", number);
-	put(text, digits);
+	rung_writef(&text->writer, "%d", number);
 }
 
 /* -- the page ------------------------------------------------------------------------------------------------- */
@@ -343,22 +320,15 @@ static void fill(struct rung_env *env, struct rung_response *page, const struct 
 		[FORM_JSON] = "application/problem+json",
 	};
 	const struct rung_failure *failure = rung_is_development(env) ? rung_failure(env) : NULL;
-	struct text text = { .form = choose_form(rung_request_header(env, "Accept")) };
+	struct text text = { choose_form(rung_request_header(env, "Accept")), rung_writer(env) };
 
 	put_page(&text, res->status, failure);
-	char *bytes = rung_alloc(env, text.size);
-	if (!bytes)
-		return;
-	text = (struct text){ .form = text.form, .at = bytes };
-	put_page(&text, res->status, failure);
-	page->status = res->status;
 	page->pass = res->pass;
 	rung_header_merge(page, res, NULL);
-	rung_header_static(page, "Content-Type", types[text.form]);
+	rung_reply_written(page, res->status, types[text.form], &text.writer);
 	rung_header_default(page, "Cache-Control", "no-store");
 	if (!varies_by_accept(page))
 		rung_header_add(page, "Vary", "Accept");
-	rung_body_static(page, bytes, text.size);
 }
 
 static int error_pages_call(const struct rung_app *self, struct rung_env *env, struct rung_response *res)

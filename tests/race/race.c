@@ -154,8 +154,8 @@ static int add_to_server(void)
 static void ask(int fd, size_t which, bool leaves)
 {
 	char text[512];
-	int size = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-		asked[which].target);
+	int size = snprintf(text, sizeof text,
+		"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", asked[which].target);
 
 	if (send(fd, text, (size_t)size, MSG_NOSIGNAL) == size && !leaves) {
 		size_t at = 0;
