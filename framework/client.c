@@ -239,8 +239,11 @@ ssize_t rung_client_read(struct rung_client *client, void *buffer, size_t max)
 		n = rung_body_read(res, client->sent, buffer, max);
 	if (n > 0)
 		client->sent += n;
-	else if (n == 0 && !client->is_head && client->length > client->sent)
-		n = -EIO; /* it ended before the length it had announced */
+	bool is_short = n == 0 && !client->is_head && client->length > client->sent;
+	if (is_short || (n < 0 && n != -EAGAIN))
+		rung_log_broken_body(&client->request.env, n, client->sent);
+	if (is_short)
+		n = -EIO;
 	if (n <= 0 && n != -EAGAIN)
 		finish(client, n == 0 ? RUNG_SENT : RUNG_BROKEN);
 	return n;

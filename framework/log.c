@@ -75,6 +75,13 @@ void rung_log(const struct rung_env *env, enum rung_log_level level, const char 
 	va_end(arguments);
 }
 
+void rung_log_broken_body(const struct rung_env *env, ssize_t err, int64_t sent)
+{
+	rung_log(env, RUNG_LOG_ERROR, "rung: body of %s %s%s: %s after %lld bytes", env->method,
+		env->script_name, env->path_info,
+		err ? strerror((int)-err) : "it ended before its announced length", (long long)sent);
+}
+
 static const char *base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');

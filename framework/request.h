@@ -181,6 +181,9 @@ void rung_request_finish(struct rung_request *request, const struct rung_finish 
  */
 int64_t rung_response_length(const struct rung_response *res, bool is_head);
 
+/* A body that broke after so many bytes, as a line in the log. `err` is 0 when it ended before its announced length. */
+void rung_log_broken_body(const struct rung_env *env, ssize_t err, int64_t sent);
+
 /* The failure as a line in the log, once. */
 void rung_log_failure(struct rung_env *env, int status);
 

@@ -44,11 +44,7 @@ static ssize_t read_body(void *cls, uint64_t position, char *buffer, size_t max)
 	if (n == 0 && exchange->length < 0)
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	exchange->is_broken = true;
-	rung_log(&exchange->request.env, RUNG_LOG_ERROR, "rung: body of %s %s%s: %s after %lld bytes",
-		exchange->request.env.method, exchange->request.env.script_name,
-		exchange->request.env.path_info,
-		n == 0 ? "it ended before its announced length" : strerror((int)-n),
-		(long long)exchange->sent);
+	rung_log_broken_body(&exchange->request.env, n, exchange->sent);
 	return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
