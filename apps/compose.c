@@ -7,13 +7,13 @@
 /* TRY: 200 -H 'Host: admin.localhost' / -- a mount by host: another name, another app */
 /* TRY: 200 /any/greet/Ada -- a cascade: the first app that knows the path */
 /* TRY: 200 /any/add/2/40 -- it was not the first one */
+/* TRY: 400 /any/add/2/x -- whoever does not pass has answered, also when it is a refusal */
 /* TRY: 404 /any/nothing -- it was none of them */
 #include "page.h"
 #include <rung/access_log.h>
 #include <rung/error_pages.h>
 #include <rung/rung.h>
 
-#include <errno.h>
 #include <stdlib.h>
 
 /* -- a cascade: an app that holds apps ---------------------------------------------------------------------------- */
@@ -110,11 +110,17 @@ static int greet(const struct rung_app *self, struct rung_env *env, struct rung_
 		*env->script_name ? env->script_name : "/");
 }
 
+/* What a client sends may be any text: a sum of it is made only where it is two numbers that fit. */
 static int add(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
+	char *a_end, *b_end;
+	long a = strtol(rung_param(env, "a"), &a_end, 10), b = strtol(rung_param(env, "b"), &b_end, 10);
+	long sum;
+
 	(void)self;
-	return rung_reply_textf(res, 200, "%ld\n",
-		strtol(rung_param(env, "a"), NULL, 10) + strtol(rung_param(env, "b"), NULL, 10));
+	if (*a_end || *b_end || __builtin_add_overflow(a, b, &sum))
+		return rung_reply_text(res, 400, "Two numbers, please, and not too large.\n");
+	return rung_reply_textf(res, 200, "%ld\n", sum);
 }
 
 static int say(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
@@ -142,12 +148,15 @@ static struct rung_app *everyones_pages(void)
 {
 	struct rung_app *greeter = rung_routes(rung_get("/greet/:name", greet));
 	struct rung_app *adder = rung_routes(rung_get("/add/:a/:b", add));
+	/* Whoever takes an app may drop it, so its references are made before anything takes one. C leaves open which of
+	 * a list's elements is made first. */
+	struct rung_app *first = rung_ref(greeter), *second = rung_ref(greeter);
 
 	return rung_routes(rung_get("/", index_page),
 		rung_mount("/shop", rung_stack(house_rules("shop"), rung_run(say, .data = "The shop.\n"))),
 		rung_mount(
 			"/office", rung_stack(house_rules("office"), rung_run(say, .data = "The office.\n"))),
-		rung_mount("/first", rung_ref(greeter)), rung_mount("/second", rung_ref(greeter)),
+		rung_mount("/first", first), rung_mount("/second", second),
 		rung_mount("/any", cascade_new(greeter, adder)));
 }
 

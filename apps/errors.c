@@ -1,15 +1,19 @@
 /* DESC: Errors: every way to fail, and what the client and the log see of it. */
 /* TRY: 200 / -- all of them, each with its line in the log */
+/* TRY: 405 -X POST / -- the routes answer that by themselves */
 /* TRY: 404 /try/missing -- an answer, not a failure: nobody logs it */
-/* TRY: 405 -X DELETE /try/missing -- the routes answer that by themselves */
 /* TRY: 500 /try/io -- rung_fail() with -EIO */
 /* TRY: 503 /try/memory -- -ENOMEM: the same for every allocation that fails */
 /* TRY: 504 /try/slow -- -ETIMEDOUT */
+/* TRY: 502 /try/unreachable -- -EHOSTUNREACH */
+/* TRY: 413 /try/large -- -E2BIG */
 /* TRY: 502 /try/elsewhere -- a URI for which nobody stands */
 /* TRY: 502 /try/loop -- a URI that leads to itself */
-/* TRY: 413 /try/large -- -E2BIG */
 /* TRY: 500 /try/split -- a header value with a line's end in it: refused, so nothing is split */
 /* TRY: 500 /try/nothing -- no answer was made */
+/* TRY: 500 /try/positive -- a status that was returned instead of set */
+/* TRY: 500 /try/status_99 -- a status that is none */
+/* TRY: 500 /try/null_text -- a text that is NULL */
 /* TRY: 500 -H 'Accept: application/json' /try/io -- for programs it is JSON */
 #include "page.h"
 #include <rung/access_log.h>
@@ -23,13 +27,32 @@
 
 /* -- ways to fail ---------------------------------------------------------------------------------------------- */
 
+struct way {
+	const char *name;
+	int status; /* what the client gets; 0: a connection that is cut */
+	const char *words;
+	rung_call_fn call;
+	int number;       /* a status or an errno */
+	const char *text; /* a message or a URI */
+};
+
 #define WAY(name) \
 	static int name(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 
-WAY(missing)
+WAY(reply)
 {
-	(void)self, (void)env;
-	return rung_reply_empty(res, 404);
+	const struct way *way = rung_data(self);
+
+	(void)env;
+	return rung_reply_empty(res, way->number);
+}
+
+WAY(fail)
+{
+	const struct way *way = rung_data(self);
+
+	(void)res;
+	return rung_fail(env, way->number, "%s", way->text);
 }
 
 WAY(io)
@@ -44,29 +67,12 @@ WAY(memory)
 	return -ENOMEM;
 }
 
-WAY(slow)
+WAY(uri)
 {
-	(void)self, (void)res;
-	return rung_fail(env, -ETIMEDOUT, "the database took its time");
-}
+	const struct way *way = rung_data(self);
 
-WAY(large)
-{
-	(void)self, (void)res;
-	return rung_fail(env, -E2BIG, "more than this app takes");
-}
-
-WAY(elsewhere)
-{
-	(void)self, (void)env;
-	return rung_reply_uri(res, 200, "http://nobody.example/");
-}
-
-/* Relative to what led here: itself, again and again. */
-WAY(loop)
-{
-	(void)self, (void)env;
-	return rung_reply_uri(res, 200, "loop");
+	(void)env;
+	return rung_reply_uri_raw(res, 200, way->text);
 }
 
 /* No setter's result is checked: the error sticks in the response, and the link reports it. */
@@ -85,15 +91,9 @@ WAY(nothing)
 
 WAY(positive)
 {
-	(void)self;
-	rung_reply_text(res, 200, "you will not see this");
-	return (int)strlen(env->method);
-}
-
-WAY(early)
-{
 	(void)self, (void)env;
-	return rung_reply_text(res, 103, "you will not see this");
+	rung_reply_text(res, 200, "you will not see this");
+	return 3;
 }
 
 WAY(null_text)
@@ -112,12 +112,10 @@ static ssize_t read_half(struct rung_source *source, void *buffer, size_t max)
 {
 	struct half *half = (struct half *)source;
 
-	(void)max;
 	if (half->is_read)
 		return -EIO;
 	half->is_read = true;
-	memcpy(buffer, "half of", 7);
-	return 7;
+	return snprintf(buffer, max, "half of");
 }
 
 WAY(half)
@@ -131,95 +129,90 @@ WAY(half)
 	return rung_reply_pull(res, 200, "text/plain", &half->source, 14);
 }
 
-static const struct way {
-	const char *name;
-	int status;
-	const char *words;
-	rung_call_fn call;
-} ways[] = {
-	{ "missing", 404, "rung_reply_empty(res, 404): an answer like any other", missing },
+static const struct way ways[] = {
+	{ "missing", 404, "rung_reply_empty(res, 404): an answer like any other", reply, 404 },
+	{ "post_only", 405, "rung_post() and nothing else: the routes answer, with Allow", reply, 204 },
 	{ "io", 500, "return rung_fail(env, -EIO, ...)", io },
 	{ "memory", 503, "return -ENOMEM", memory },
-	{ "slow", 504, "return rung_fail(env, -ETIMEDOUT, ...)", slow },
-	{ "large", 413, "return rung_fail(env, -E2BIG, ...)", large },
-	{ "elsewhere", 502, "a URI whose host nobody stands for", elsewhere },
-	{ "loop", 502, "a URI that leads to itself", loop },
+	{ "slow", 504, "the same, -ETIMEDOUT", fail, -ETIMEDOUT, "the database took its time" },
+	{ "unreachable", 502, "the same, -EHOSTUNREACH", fail, -EHOSTUNREACH, "the bank is closed" },
+	{ "large", 413, "the same, -E2BIG", fail, -E2BIG, "more than this app takes" },
+	{ "elsewhere", 502, "a URI whose host nobody stands for", uri, .text = "http://nobody.example/" },
+	{ "loop", 502, "a relative URI that leads to itself", uri, .text = "loop" },
 	{ "split", 500, "a header value with a line's end in it", split },
 	{ "nothing", 500, "return 0, and no answer", nothing },
 	{ "positive", 500, "return 3", positive },
-	{ "early", 500, "status 103 as if it were the answer", early },
+	{ "status_99", 500, "a status that HTTP does not have", reply, 99 },
+	{ "early", 500, "status 103 as if it were the answer", reply, 103 },
 	{ "null_text", 500, "a text that is NULL", null_text },
-	{ "half", 0, "a body that fails when the head has been sent: the connection is cut", half },
+	{ "half", 0, "a body that fails when the head has been sent", half },
 };
 
 enum { WAYS = sizeof ways / sizeof *ways };
 
 /* -- the page ---------------------------------------------------------------------------------------------------- */
 
-/* What the link wrote into the log, as the failure itself tells it. */
-static void write_failure(struct rung_writer *page, int status)
+/* The line that the link has just written into the log. */
+static void write_line(struct rung_writer *page, const struct rung_env *view, int status)
 {
-	const struct rung_failure *failure = rung_failure(page->env);
+	const struct rung_failure *failure = rung_failure(view);
+	const char *slash = failure && failure->file ? strrchr(failure->file, '/') : NULL;
 
-	if (status < 500 && status != 413)
+	/* The routes' own answers come first, so until then the request has no failure. */
+	if (!failure) {
 		rung_write(page, "nothing");
-	else if (failure)
-		rung_write_html(
-			page, rung_printf(page->env, "rung: %d in %s%s%s: %s", status, failure->layer,
-				      failure->file ? " at " : "",
-				      failure->file ? rung_printf(page->env, "%s:%d",
-							      strrchr(failure->file, '/')
-								      ? strrchr(failure->file, '/') + 1
-								      : failure->file,
-							      failure->line)
-						    : "",
-				      *failure->message ? failure->message : strerror(-failure->err)));
+		return;
+	}
+	rung_write_html(page, rung_printf(view, "rung: %d in %s", status, failure->layer));
+	if (failure->file)
+		rung_writef(page, " (%s:%d)", slash ? slash + 1 : failure->file, failure->line);
+	rung_write_html(page, rung_printf(view, ": %s [%s %s%s]",
+				      *failure->message ? failure->message : strerror(-failure->err),
+				      view->method, view->script_name, view->path_info));
 }
 
-/* Fails as the request would, in a view and a response of its own, and tells what came of it. */
-static int write_way(
+/* Fails as the request would, in a view and a response of its own. */
+static void run_way(
 	struct rung_writer *page, struct rung_env *env, const struct rung_app *app, const struct way *way)
 {
-	struct rung_env *view = rung_rewrite(
-		env, &(const struct rung_target){ .path_info = rung_printf(env, "/try/%s", way->name) });
+	const char *path = rung_printf(env, "/try/%s", way->name);
+	struct rung_env *view =
+		path ? rung_rewrite(env, &(const struct rung_target){ .method = "GET", .path_info = path })
+		     : NULL;
 	struct rung_response *res = rung_response_new(env);
 
-	if (!view || !res)
-		return -ENOMEM;
-	rung_writef(page, "<section>\n<h2><a data-status=\"%d\" href=\"try/%s\">%s</a></h2>\n<p>",
-		way->status, way->name, way->name);
-	rung_write_html(page, way->words);
-	rung_write(page, "</p>\n<pre>");
-	if (way->status) {
-		rung_call(app, view, res);
-		rung_writef(page, "client: %d\nlog: ", res->status);
-		write_failure(page, res->status);
-		rung_response_clear(res);
-	} else {
-		rung_write(page,
-			"client: half of the body, and the end\nlog: rung: body of GET ...: Input/output error");
+	if (!view || !res) {
+		page->error = -ENOMEM;
+		return;
 	}
-	return rung_write(page, "</pre>\n</section>\n");
+	rung_call(app, view, res);
+	rung_writef(page, "client: %d\nlog: ", res->status);
+	write_line(page, view, res->status);
+	rung_response_clear(res);
 }
 
-/* A layer, so that it has the routes inside it to ask. */
-WAY(index_page)
+static int index_page(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
 	struct rung_writer page = rung_writer(env);
-	int rc = 0;
 
-	if (strcmp(env->path_info, "/") != 0 || strcmp(env->method, "GET") != 0) {
-		rung_next(self, env, res);
-		return 0;
-	}
 	rung_write(&page,
-		PAGE("Every way to fail") "<p>An app fails by what it returns, or by an error that stuck in its "
-					  "response. The link that called it makes the answer: no app "
-					  "outside needs an error path.</p>\n<div class=\"side\">\n");
-	for (size_t i = 0; i < WAYS && rc == 0; i++)
-		rc = write_way(&page, env, self->next, &ways[i]);
+		PAGE("Every way to fail") "<p>An app fails by what it returns, or by an error that stuck in its response. The link "
+					  "that called it makes the answer: no app outside needs an error path. This page has just tried "
+					  "each, so the lines are in the log.</p>\n<div class=\"side\">\n");
+	for (const struct way *way = ways; way < ways + WAYS; way++) {
+		rung_writef(&page, "<section>\n<h2><a data-status=\"%d\" href=\"try/%s\">%s</a></h2>\n<p>",
+			way->status, way->name, way->name);
+		rung_write_html(&page, way->words);
+		rung_write(&page, "</p>\n<pre>");
+		if (way->status)
+			run_way(&page, env, rung_data(self), way);
+		else
+			rung_write(&page, "client: half of it, and the connection is cut\n"
+					  "log: not tried here, since nobody reads the body");
+		rung_write(&page, "</pre>\n</section>\n");
+	}
 	rung_write(&page, "</div>\n");
-	return rc < 0 ? rc : rung_reply_written(res, 200, "text/html; charset=utf-8", &page);
+	return rung_reply_written(res, 200, "text/html; charset=utf-8", &page);
 }
 
 static struct rung_app *way_routes(void)
@@ -229,15 +222,19 @@ static struct rung_app *way_routes(void)
 
 	for (size_t i = 0; i < WAYS; i++) {
 		snprintf(path, sizeof path, "/try/%s", ways[i].name);
-		parts[i] = rung_get(path, ways[i].call);
+		parts[i] = rung_route(
+			ways[i].status == 405 ? "POST" : "GET", path, ways[i].call, .data = &ways[i]);
 	}
 	parts[WAYS] = &rung_end_;
 	return rung_routes_new(parts);
 }
 
+/* Whatever server stands in front, the URIs here are tried here. */
 int main(int argc, char **argv)
 {
+	struct rung_app *tries = rung_stack(rung_reproxy(.server = RUNG_SERVER_SELF), way_routes());
+
 	return rung_main(argc, argv,
-		rung_stack(rung_access_log(), rung_error_pages(), rung_use(index_page, .name = "index_page"),
-			rung_reproxy(), way_routes()));
+		rung_stack(rung_access_log(), rung_error_pages(),
+			rung_routes(rung_get("/", index_page, .data = tries), tries)));
 }

@@ -63,12 +63,14 @@ static int sum(const struct rung_app *self, struct rung_env *env, struct rung_re
 int main(int argc, char **argv)
 {
 	struct rung_app *greeter = rung_routes(rung_get("/greet", greet));
+	/* Before anything takes the first: whoever takes an app may drop it, and C leaves open what is made first below. */
+	struct rung_app *mounted = rung_ref(greeter);
 
 	return rung_main(argc, argv,
 		rung_stack(rung_access_log(), rung_error_pages(),
-			rung_reproxy(.names = rung_names({ "greeter.internal", rung_ref(greeter) },
+			rung_reproxy(.names = rung_names({ "greeter.internal", greeter },
 					     { "calculator.internal:9000",
 						     rung_routes(rung_get("/sum", sum)) })),
 			rung_routes(rung_get("/", index_page), rung_get("/hello/:name", hello),
-				rung_get("/add/:a/:b", add), rung_mount("/greeter", greeter))));
+				rung_get("/add/:a/:b", add), rung_mount("/greeter", mounted))));
 }

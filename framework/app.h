@@ -9,7 +9,8 @@
  * must not change; what must change lives behind a pointer made in `start`, with its own lock or atomics.
  *
  * Ownership: what a constructor gives is one reference. Whatever takes an app (a stack, routes, a mount, names) takes
- * that reference, also when it fails. To give the same app to a second taker, pass rung_ref(app). A constructor that
+ * that reference, also when it fails. To give the same app to a second taker, pass rung_ref(app), made in a statement
+ * before the first one takes it: C leaves open which argument is made first, and a taker that fails drops. A constructor that
  * fails gives NULL, drops what it was given, and leaves a message for rung_error(); a NULL among the parts of a
  * bigger thing makes that fail too and keeps the first message.
  *

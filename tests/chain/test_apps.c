@@ -1,4 +1,5 @@
-/* test_apps.c: the gallery's apps, each asked in-process what a person would ask it with curl. */
+/* test_apps.c: the gallery's apps, each asked in-process what a person would ask it with curl; errors and compose have files
+ * of their own. */
 #include "support.h"
 
 #include <stdlib.h>
@@ -6,8 +7,6 @@
 SUITE(apps);
 
 int behind_main(int argc, char **argv);
-int compose_main(int argc, char **argv);
-int errors_main(int argc, char **argv);
 int files_site_main(int argc, char **argv);
 int hello_main(int argc, char **argv);
 int hops_main(int argc, char **argv);
@@ -213,72 +212,5 @@ Test(apps, files_site_sends_files_as_a_server_should)
 	ASSERT_HAS(rung_client_get(client, "/downloads/")->body, ">50% &amp; more.txt</a>");
 	ASSERT_HAS(rung_client_get(client, "/downloads/50%25%20%26%20more.txt")->body, "Names are escaped");
 	ASSERT_INT(rung_client_get(client, "/downloads/.hidden")->status, 404);
-	rung_client_destroy(client);
-}
-
-Test(apps, errors_fail_in_every_way_and_the_log_tells_how)
-{
-	static const struct {
-		const char *path;
-		int status;
-		const char *line;
-	} ways[] = {
-		{ "/try/missing", 404, NULL },
-		{ "/try/io", 500, "(errors.c:" },
-		{ "/try/memory", 503, "rung: 503 in " },
-		{ "/try/slow", 504, "the database took its time" },
-		{ "/try/large", 413, "more than this app takes" },
-		{ "/try/elsewhere", 502, "nothing here stands for the URI \"http://nobody.example/\"" },
-		{ "/try/loop", 502, "more than 10 hops: loop -> loop" },
-		{ "/try/split", 500, "response field \"Location\" has a control byte" },
-		{ "/try/nothing", 500, "no response was made" },
-		{ "/try/positive", 500, "call returned 3" },
-		{ "/try/early", 500, "status 103" },
-		{ "/try/null_text", 500, "the text of a reply is NULL" },
-	};
-	const struct rung_setup setup = { .size = sizeof setup, .quiet = true, .probes = test_no_probes };
-	struct rung_client *client = test_client_with(rung_main_stack(errors_main, "errors"), &setup);
-
-	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-		char link[64];
-
-		test_log_clear();
-		ASSERT_INT(rung_client_get(client, ways[i].path)->status, ways[i].status);
-		ASSERT_HAS(test_log(), ways[i].line ? ways[i].line : "");
-		cr_assert(ways[i].line || !*test_log());
-		/* The page shows the same, from the same. */
-		const struct rung_reply *page = rung_client_get(client, "/");
-		ASSERT_INT(page->status, 200);
-		snprintf(link, sizeof link, "<a data-status=\"%d\" href=\"%s\">", ways[i].status,
-			ways[i].path + 1);
-		const char *at = strstr(page->body, link);
-		cr_assert_not_null(at, "%s", link);
-		snprintf(link, sizeof link, "client: %d\n", ways[i].status);
-		at = strstr(at, "client: ");
-		cr_assert(at && strncmp(at, link, strlen(link)) == 0, "%s", ways[i].path);
-	}
-	ASSERT_INT(rung_client_get(client, "/try/half")->outcome, RUNG_BROKEN);
-	rung_client_destroy(client);
-}
-
-Test(apps, compose_puts_stacks_together)
-{
-	static const struct rung_field admin[] = { { .name = "Host", .value = "admin.localhost:8080" },
-		{ 0 } };
-	struct rung_client *client = client_of(compose_main, "compose", RUNG_SERVER_AUTO);
-	const struct rung_reply *reply = rung_client_get(client, "/shop/");
-
-	ASSERT_STR(reply->body, "The shop.\n");
-	ASSERT_STR(rung_reply_header(reply, "X-Part"), "shop");
-	ASSERT_STR(rung_reply_header(reply, "X-Frame-Options"), "DENY");
-	ASSERT_STR(rung_reply_header(rung_client_get(client, "/office/"), "X-Part"), "office");
-	ASSERT_STR(rung_client_get(client, "/first/greet/Ada")->body, "Hello Ada, below /first.\n");
-	ASSERT_STR(rung_client_get(client, "/second/greet/Ada")->body, "Hello Ada, below /second.\n");
-	ASSERT_STR(rung_client_send(client, "GET", "/", .headers = admin)->body, "For admins.\n");
-	ASSERT_STR(rung_client_get(client, "/any/greet/Ada")->body, "Hello Ada, below /any.\n");
-	ASSERT_STR(rung_client_get(client, "/any/add/2/40")->body, "42\n");
-	ASSERT_INT(rung_client_get(client, "/any/nothing")->status, 404);
-	ASSERT_INT(rung_client_send(client, "POST", "/any/greet/Ada")->status, 404);
-	ASSERT_HAS(rung_client_get(client, "/")->body, "admin.localhost");
 	rung_client_destroy(client);
 }
