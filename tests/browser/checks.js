@@ -102,13 +102,15 @@ function checkScheme() {
 		wrong.push(`the ${isDark ? "dark" : "light"} scheme has a ground of luminance ${light.toFixed(2)}`);
 }
 
-/* A thumb has to hit them; a link inside a line of text is as high as the line. */
+/* A thumb has to hit them. */
 function checkTargets() {
 	for (const element of document.querySelectorAll("a[href], button, summary")) {
 		if (!isShown(element))
 			continue;
 		const height = element.getBoundingClientRect().height;
-		const isInline = getComputedStyle(element).display === "inline";
+		// In a sentence it is as high as the line; one that stands alone is a target like any other.
+		const isAlone = element.parentElement.textContent.trim() === element.textContent.trim();
+		const isInline = getComputedStyle(element).display === "inline" && !isAlone;
 		if (height < (isInline ? 14 : 24))
 			wrong.push(`${describe(element)} "${element.textContent.trim()}" is ${height} px high`);
 		if (!(element.textContent.trim() || element.getAttribute("aria-label")))
@@ -135,11 +137,17 @@ function checkDocument() {
 	const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
 	for (const id of new Set(ids.filter((id, i) => ids.indexOf(id) !== i)))
 		wrong.push(`the id ${id} stands twice`);
+	for (const link of document.querySelectorAll('a[href^="#"]'))
+		if (!document.getElementById(link.hash.slice(1)))
+			wrong.push(`${link.hash} leads nowhere`);
 	for (const entry of performance.getEntriesByType("resource"))
 		if (new URL(entry.name).origin !== location.origin && !entry.name.startsWith("data:"))
 			wrong.push(`${entry.name} is from elsewhere`);
 }
 
+// What is folded is read too.
+for (const details of document.querySelectorAll("details"))
+	details.open = true;
 checkDocument();
 checkWidth();
 checkTexts();
