@@ -265,8 +265,9 @@ Test(files, what_is_no_file_or_hidden_is_404)
 		"/..%5csecret", "/back%5cslash", "/back\\slash", "/sub/../../secret", "/%252e%252e/secret",
 		"/%c0%ae%c0%ae/secret", "/a.txt/../a.txt", "/%2E%2e/secret", "/%2e./secret",
 		"/sub/%2e%2e/%2E%2E/secret", "/sub%5c..%5c..%5csecret", "/..%5Csecret", "/..;/secret",
-		"/%2e/a.txt", "/...", "/%2f/secret", "/a.txt%2f", "/sub/.", "/sub/..", "/a.txt//", "///",
-		"/.", "/..", "/%2e%2e", "/a.txt%20", "/A.TXT" };
+		"/%2e/a.txt", "/...", "/%2f/secret", "/a.txt%2f", "/.%2f", "/.%2fsecret", "/.%2fa.txt",
+		"/%2e%2f..%2fsecret", "/sub/.", "/sub/..", "/a.txt//", "///", "/.", "/..", "/%2e%2e",
+		"/a.txt%20", "/A.TXT" };
 	struct rung_client *client = client_of_root();
 
 	for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
