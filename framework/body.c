@@ -50,8 +50,8 @@ static RUNG_COLD int refuse_null(struct rung_response *res, const char *what)
 	return rung_response_stick(res, -EINVAL);
 }
 
-/* Inline as a hint for link-time optimisation, so that the size of a literal is known where it is copied. */
-inline int rung_body_bytes(struct rung_response *res, const void *bytes, size_t size)
+/* Taken into its callers, so that the size of a literal is known where it is copied. */
+RUNG_INLINE_HINT int rung_body_bytes(struct rung_response *res, const void *bytes, size_t size)
 {
 	if (res->error)
 		return res->error;

@@ -35,8 +35,8 @@ int rung_reply_bytes(
 	return rung_body_bytes(res, bytes, size);
 }
 
-/* What most apps end with: a hint for whoever builds with link-time optimisation. The header has the external declaration. */
-inline int rung_reply_text(struct rung_response *res, int status, const char *text)
+/* What most apps end with. */
+RUNG_INLINE_HINT int rung_reply_text(struct rung_response *res, int status, const char *text)
 {
 	if (!text)
 		return refuse_null(res, "text");

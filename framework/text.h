@@ -9,6 +9,16 @@
 /* For what rarely runs: kept apart, so that what always runs stays short and saves fewer registers. */
 #define RUNG_COLD __attribute__((noinline, cold))
 
+/*
+ * On a public function whose header has the external declaration: link-time optimisation by gcc takes it into its
+ * callers. clang decides by itself, and warns of static helpers in an inline function that others may link to.
+ */
+#if defined(__GNUC__) && !defined(__clang__)
+#define RUNG_INLINE_HINT inline
+#else
+#define RUNG_INLINE_HINT
+#endif
+
 /* strcmp() == 0, for texts that mostly differ in their first byte. */
 static inline bool rung_same_text(const char *a, const char *b)
 {
