@@ -75,6 +75,15 @@ void rung_log(const struct rung_env *env, enum rung_log_level level, const char 
 	va_end(arguments);
 }
 
+void rung_site_log(const struct rung_site *site, enum rung_log_level level, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	write_line(site, level, format, arguments);
+	va_end(arguments);
+}
+
 void rung_log_broken_body(const struct rung_env *env, ssize_t err, int64_t sent)
 {
 	rung_log(env, RUNG_LOG_ERROR, "rung: body of %s %s%s: %s after %lld bytes", env->method,

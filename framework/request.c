@@ -85,31 +85,78 @@ static inline bool is_authority(const char *text, size_t size)
 	       check_authority(text, size);
 }
 
-/* One walk for the fields that every request needs. RFC 9112 section 3.2: HTTP/1.1 has exactly one Host field, which may
- * be empty. */
+/* The fields that frame the message or say how it is to be taken; each at most once. */
+struct framing {
+	const struct rung_field *host, *length, *coding, *expect;
+};
+
+/* Returns what is there twice, NULL for nothing. Sizes nearly always tell names apart. */
+static const char *find_framing(const struct rung_header_list *list, struct framing *framing)
+{
+	*framing = (struct framing){ 0 };
+	for (uint32_t i = 0; i < list->count; i++) {
+		const struct rung_field *field = &list->fields[i];
+		const struct rung_field **place;
+
+		if (rung_name_is(field, "Host", 4))
+			place = &framing->host;
+		else if (rung_name_is(field, "Content-Length", 14))
+			place = &framing->length;
+		else if (rung_name_is(field, "Transfer-Encoding", 17))
+			place = &framing->coding;
+		else if (rung_name_is(field, "Expect", 6))
+			place = &framing->expect;
+		else
+			continue;
+		if (*place)
+			return place == &framing->host     ? "more than one Host field"
+			       : place == &framing->length ? "more than one Content-Length field"
+			       : place == &framing->coding ? "more than one Transfer-Encoding field"
+							   : "more than one Expect field";
+		*place = field;
+	}
+	return NULL;
+}
+
+/*
+ * What could be read in two ways, by us and by a server in front, is how one request is smuggled behind another: RFC 9112
+ * sections 6.1 and 6.3; the one coding there is, section 7; RFC 9110 section 10.1.1 for Expect.
+ */
+static RUNG_COLD struct rung_refusal check_framing(const struct framing *framing, bool is_old)
+{
+	if (framing->coding && is_old)
+		return refuse(400, "Transfer-Encoding in HTTP/1.0");
+	if (framing->coding && framing->length)
+		return refuse(400, "both Content-Length and Transfer-Encoding");
+	if (framing->coding && !rung_names_equal(framing->coding->value, "chunked"))
+		return refuse(501, "this server knows no transfer coding but chunked");
+	if (framing->expect && !is_old && !rung_names_equal(framing->expect->value, "100-continue"))
+		return refuse(417, "this server meets no expectation but 100-continue");
+	return refuse(0, NULL);
+}
+
+/* RFC 9112 section 3.2: HTTP/1.1 has exactly one Host field, which may be empty. */
 static struct rung_refusal check_fields(
 	struct rung_request *request, const char *protocol, const struct rung_field **ret_host)
 {
-	const struct rung_header_list *list = &request->headers;
-	const struct rung_field *host = NULL;
+	struct framing framing;
+	const char *twice = find_framing(&request->headers, &framing);
+	bool is_old = protocol[7] == '0';
 
-	request->length_field = NULL;
-	for (uint32_t i = 0; i < list->count; i++) {
-		const struct rung_field *field = &list->fields[i];
-
-		if (rung_name_is(field, "Host", 4)) {
-			if (host)
-				return refuse(400, "more than one Host field");
-			host = field;
-		} else if (rung_name_is(field, "Content-Length", 14)) {
-			request->length_field = field;
-		}
-	}
-	if (!host && strcmp(protocol, "HTTP/1.0") != 0)
+	if (twice)
+		return refuse(400, twice);
+	if (protocol[7] > '1')
+		return refuse(505, "this server speaks HTTP/1.0 and HTTP/1.1");
+	if (!framing.host && !is_old)
 		return refuse(400, "no Host field");
-	if (host && host->value_size && !is_authority(host->value, host->value_size))
+	if (framing.host && framing.host->value_size &&
+		!is_authority(framing.host->value, framing.host->value_size))
 		return refuse(400, "the Host field is no host");
-	*ret_host = host;
+	request->length_field = framing.length;
+	request->is_chunked = framing.coding != NULL;
+	*ret_host = framing.host;
+	if (framing.coding || framing.expect)
+		return check_framing(&framing, is_old);
 	return refuse(0, NULL);
 }
 

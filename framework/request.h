@@ -104,6 +104,7 @@ struct rung_request {
 	const char *input;
 	size_t input_size;
 	const struct rung_field *length_field; /* Content-Length as sent, or NULL */
+	bool is_chunked;                       /* its body comes in chunks */
 	const struct sockaddr *(*find_peer)(struct rung_request *request); /* NULL: nobody is there */
 	const char *uri_header; /* what the innermost reproxy layer announced, or NULL */
 	unsigned dispatches;
@@ -147,7 +148,8 @@ void rung_target_scan(char *text, struct rung_raw_target *ret_target);
 
 /*
  * Takes the request line and checks it together with the Host field (RFC 9112 section 3.2), so fields come first. The
- * target is cut into its parts in place; it must outlive the request, as must method and protocol.
+ * target is cut into its parts in place; it must outlive the request, as must method and protocol, which is of the form
+ * "HTTP/1.x".
  */
 struct rung_refusal rung_request_line(struct rung_request *request, const char *method,
 	const struct rung_raw_target *target, const char *protocol);
@@ -183,6 +185,10 @@ int64_t rung_response_length(const struct rung_response *res, bool is_head);
 
 /* A body that broke after so many bytes, as a line in the log. `err` is 0 when it ended before its announced length. */
 void rung_log_broken_body(const struct rung_env *env, ssize_t err, int64_t sent);
+
+/* A line in the log where there is no request to name. */
+void rung_site_log(const struct rung_site *site, enum rung_log_level level, const char *format, ...)
+	RUNG_PRINTF(3, 4);
 
 /* The failure as a line in the log, once. */
 void rung_log_failure(struct rung_env *env, int status);

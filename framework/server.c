@@ -119,6 +119,7 @@ struct rung_server *rung_server_open(const struct rung_server_options *given)
 	}
 	server->app = options.app;
 	server->limits = options.limits;
+	server->knows_layout = rung_guard_knows_layout();
 	if (open_server(server, &options) == 0)
 		return server;
 	rung_server_destroy(server);

@@ -94,21 +94,29 @@ static void restore_target(struct exchange *exchange)
 
 /* An answer to what the chain never sees. Queued at the first call, it also closes the connection, as it should:
  * what follows on it cannot be trusted, or is a body that nobody will read. */
-static RUNG_COLD enum MHD_Result refuse(struct MHD_Connection *mhd, int status, const char *reason)
+static RUNG_COLD enum MHD_Result queue_refusal(struct MHD_Connection *mhd, const char *text)
 {
-	char text[128];
-	int size = snprintf(text, sizeof text, "%d %s\n", status, reason);
 	struct MHD_Response *response =
-		MHD_create_response_from_buffer((size_t)size, text, MHD_RESPMEM_MUST_COPY);
+		MHD_create_response_from_buffer(strlen(text), (char *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
 	enum MHD_Result queued = MHD_NO;
 
 	if (!response)
 		return MHD_NO;
 	if (MHD_add_response_header(response, "Content-Type", "text/plain; charset=utf-8") == MHD_YES &&
 		MHD_add_response_header(response, "Connection", "close") == MHD_YES)
-		queued = MHD_queue_response(mhd, (unsigned)status, response);
+		queued = MHD_queue_response(mhd, (unsigned)strtoul(text, NULL, 10), response);
 	MHD_destroy_response(response);
 	return queued;
+}
+
+static RUNG_COLD enum MHD_Result refuse(struct exchange *exchange, int status, const char *reason)
+{
+	const struct rung_env *env = &exchange->request.env;
+	char text[128];
+
+	snprintf(text, sizeof text, "%d %s\n", status, reason);
+	rung_log(env, RUNG_LOG_INFO, "rung: refused %s: %d %s", rung_remote_address(env), status, reason);
+	return queue_refusal(exchange->mhd, text);
 }
 
 /* -- the head and the body of the request ------------------------------------------------------------------------ */
@@ -122,6 +130,7 @@ static enum MHD_Result add_field(void *cls, enum MHD_ValueKind kind, const char 
 	(void)kind;
 	if (!value)
 		value = "";
+	rung_guard_field(exchange, name, name_size, value, &value_size);
 	if (rung_request_add_field(&exchange->request, name, name_size, value, value_size) == 0)
 		return MHD_YES;
 	exchange->is_broken = true;
@@ -144,7 +153,7 @@ static int64_t announced_length(const struct exchange *exchange)
 
 /* Out of line, like run(): so that rung_answer(), called twice a request, saves no register that it does not need. */
 static __attribute__((noinline)) enum MHD_Result begin(
-	struct exchange *exchange, struct MHD_Connection *mhd, const char *method, const char *version)
+	struct exchange *exchange, const char *method, const char *version)
 {
 	struct rung_request *request = &exchange->request;
 	struct rung_server *server = exchange->loop->server;
@@ -153,14 +162,18 @@ static __attribute__((noinline)) enum MHD_Result begin(
 	restore_target(exchange);
 	rung_request_begin(request, &server->site);
 	request->find_peer = find_peer;
-	MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, add_field, exchange);
+	rung_guard_begin(exchange, method, version);
+	MHD_get_connection_values_n(exchange->mhd, MHD_HEADER_KIND, add_field, exchange);
+	rung_guard_end(exchange, method);
 	if (exchange->is_broken)
-		return refuse(mhd, 503, "out of memory");
+		return refuse(exchange, 503, "out of memory");
+	if (exchange->wrong)
+		return refuse(exchange, 400, exchange->wrong);
 	struct rung_refusal refusal = rung_request_line(request, method, &exchange->target, version);
 	if (refusal.status)
-		return refuse(mhd, refusal.status, refusal.reason);
+		return refuse(exchange, refusal.status, refusal.reason);
 	if (announced_length(exchange) > server->limits.body)
-		return refuse(mhd, 413, "the request body is larger than this server takes");
+		return refuse(exchange, 413, "the request body is larger than this server takes");
 	return MHD_YES;
 }
 
@@ -208,12 +221,12 @@ static __attribute__((noinline)) enum MHD_Result take_input(
 	return MHD_YES;
 }
 
-static RUNG_COLD enum MHD_Result refuse_input(struct exchange *exchange, struct MHD_Connection *mhd)
+static RUNG_COLD enum MHD_Result refuse_input(struct exchange *exchange)
 {
 	exchange->is_broken = false;
 	if (exchange->input_size > (size_t)exchange->loop->server->limits.body)
-		return refuse(mhd, 413, "the request body is larger than this server takes");
-	return refuse(mhd, 503, "out of memory");
+		return refuse(exchange, 413, "the request body is larger than this server takes");
+	return refuse(exchange, 503, "out of memory");
 }
 
 static __attribute__((noinline)) enum MHD_Result run(struct exchange *exchange, struct MHD_Connection *mhd)
@@ -240,13 +253,13 @@ enum MHD_Result rung_answer(void *cls, struct MHD_Connection *mhd, const char *u
 	(void)cls;
 	(void)url;
 	if (!exchange)
-		return refuse(mhd, 503, "out of memory");
+		return queue_refusal(mhd, "503 out of memory\n");
 	if (!exchange->is_begun)
-		return begin(exchange, mhd, method, version);
+		return begin(exchange, method, version);
 	if (*upload_size)
 		return take_input(exchange, upload, upload_size);
 	if (exchange->is_broken)
-		return refuse_input(exchange, mhd);
+		return refuse_input(exchange);
 	return run(exchange, mhd);
 }
 

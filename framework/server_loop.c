@@ -62,7 +62,8 @@ static struct MHD_Daemon *start_daemon(struct loop *loop)
 	const struct rung_limits *limits = &loop->server->limits;
 	unsigned connections = limits->connections / loop->server->loop_count;
 
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, rung_answer, loop,
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+		rung_answer, loop, MHD_OPTION_EXTERNAL_LOGGER, rung_guard_listen, loop,
 		MHD_OPTION_LISTEN_SOCKET, loop->listen_fd, MHD_OPTION_URI_LOG_CALLBACK, rung_answer_target,
 		loop, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED,
 		rung_answer_done, loop, MHD_OPTION_NOTIFY_CONNECTION, on_connection, loop,

@@ -1,6 +1,7 @@
 /*
  * server_private.h: private: the parts of the server. server.c makes and ends it, server_listen.c has the sockets,
- * server_loop.c one event loop, server_answer.c what libmicrohttpd calls for a request, server_send.c its answer.
+ * server_loop.c one event loop, server_answer.c what libmicrohttpd calls for a request, server_guard.c what of it is
+ * refused, server_send.c its answer.
  *
  * Everything of a loop belongs to its thread: its connections, its exchanges, its memory. Other threads reach it
  * through its pipe alone.
@@ -12,6 +13,7 @@
 
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 
 enum {
@@ -41,6 +43,8 @@ struct exchange {
 	int64_t file_end;                         /* how long the file must stay, in bytes */
 	struct rung_raw_target target;            /* inside libmicrohttpd's buffer */
 	char cut;                                 /* the byte that was overwritten behind its "?" */
+	const char *next_field;                   /* where the next one must begin */
+	const char *wrong;                        /* what the guard found, or NULL */
 	bool is_begun, is_run, is_head;
 	bool is_waiting; /* suspended, in its loop's list */
 	bool is_broken;  /* its body, of request or answer, went wrong */
@@ -70,6 +74,7 @@ struct loop {
 	struct connection *connections;
 	unsigned connection_count;
 	bool is_draining;
+	bool has_told; /* of a refusal that libmicrohttpd is about to tell of */
 	unsigned cut; /* requests that the deadline cut */
 };
 
@@ -84,6 +89,7 @@ struct rung_server {
 	struct timespec deadline; /* once is_stopping */
 	unsigned port;
 	bool is_public;
+	bool knows_layout; /* of libmicrohttpd's heads */
 	char url[80];
 	char authority_text[4][72];
 	const char *authorities[5];
@@ -111,6 +117,20 @@ enum MHD_Result rung_answer(void *loop, struct MHD_Connection *mhd, const char *
 	const char *version, const char *upload, size_t *upload_size, void **exchange);
 void rung_answer_done(
 	void *loop, struct MHD_Connection *mhd, void **exchange, enum MHD_RequestTerminationCode why);
+
+/* -- server_guard.c ---------------------------------------------------------------------------------------------- */
+
+/* Logs, and mends, what libmicrohttpd says when it refuses a request by itself. */
+void rung_guard_listen(void *loop, const char *format, va_list arguments);
+
+/* True when the pieces of a head lie where this libmicrohttpd is known to leave them. */
+bool rung_guard_knows_layout(void);
+
+/* Called with the head's line, with each field, and at the end: set exchange->wrong where it is no request. */
+void rung_guard_begin(struct exchange *exchange, const char *method, const char *version);
+void rung_guard_field(
+	struct exchange *exchange, const char *name, size_t name_size, const char *value, size_t *value_size);
+void rung_guard_end(struct exchange *exchange, const char *method);
 
 /* -- server_send.c --------------------------------------------------------------------------------------------- */
 
