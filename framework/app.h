@@ -44,7 +44,8 @@ enum rung_app_flags {
 	RUNG_LAYER = 1 << 0,    /* needs a next */
 	RUNG_ENDPOINT = 1 << 1, /* has none; without either flag a class is an endpoint */
 	RUNG_BUFFERS = 1 << 2,  /* holds a whole body: declared, so that it shows in the printed stack */
-	RUNG_BLOCKS = 1 << 3,   /* its call may wait: declared, so that it shows in the printed stack */
+	RUNG_BLOCKS =
+		1 << 3, /* its call may wait: shown in the printed stack, and a server of it has workers */
 };
 
 /* A pair of layers whose order matters: this class stands outside the class named. Held within one stack only. */

@@ -37,5 +37,8 @@ int rung_take_all(struct rung_app *const *apps, size_t stride, size_t count, con
 /* True when the stack ends in an endpoint. */
 bool rung_app_is_closed(const struct rung_app *app);
 
+/* Of a stack that was started: the first app whose class says that it may wait, or NULL. */
+const struct rung_app *rung_blocker(const struct rung_app *app);
+
 /* Probes stand between a link and the class's call while they are installed. */
 int rung_probed_call(const struct rung_app *app, struct rung_env *env, struct rung_response *res);

@@ -19,26 +19,50 @@ static unsigned class_for(size_t size)
 	return i;
 }
 
-static struct rung_block *take_block(struct rung_arena_pool *pool, size_t size)
+int rung_arena_pool_share(struct rung_arena_pool *pool)
 {
-	unsigned i = class_for(size);
-	struct rung_block *block;
+	int rc = pthread_mutex_init(&pool->lock, NULL);
 
-	if (i == RUNG_ARENA_CLASSES) {
-		block = malloc(size);
-		if (block)
-			block->size = size;
-		return block;
-	}
-	block = pool->free[i];
+	pool->is_shared = rc == 0;
+	return -rc;
+}
+
+static void lock_pool(struct rung_arena_pool *pool)
+{
+	if (pool->is_shared)
+		pthread_mutex_lock(&pool->lock);
+}
+
+static void unlock_pool(struct rung_arena_pool *pool)
+{
+	if (pool->is_shared)
+		pthread_mutex_unlock(&pool->lock);
+}
+
+static struct rung_block *find_block(struct rung_arena_pool *pool, unsigned i)
+{
+	lock_pool(pool);
+	struct rung_block *block = pool->free[i];
 	if (block) {
 		pool->free[i] = block->next;
 		pool->kept[i] -= block->size;
-		return block;
 	}
-	block = malloc(class_size(i));
+	unlock_pool(pool);
+	return block;
+}
+
+static struct rung_block *take_block(struct rung_arena_pool *pool, size_t size)
+{
+	unsigned i = class_for(size);
+	struct rung_block *block = i < RUNG_ARENA_CLASSES ? find_block(pool, i) : NULL;
+
 	if (block)
-		block->size = class_size(i);
+		return block;
+	if (i < RUNG_ARENA_CLASSES)
+		size = class_size(i);
+	block = malloc(size);
+	if (block)
+		block->size = size;
 	return block;
 }
 
@@ -46,13 +70,20 @@ static void give_block(struct rung_arena_pool *pool, struct rung_block *block)
 {
 	unsigned i = class_for(block->size);
 
-	if (i == RUNG_ARENA_CLASSES || pool->kept[i] + block->size > RUNG_ARENA_KEEP) {
+	if (i == RUNG_ARENA_CLASSES) {
 		free(block);
 		return;
 	}
-	block->next = pool->free[i];
-	pool->free[i] = block;
-	pool->kept[i] += block->size;
+	lock_pool(pool);
+	bool is_full = pool->kept[i] + block->size > RUNG_ARENA_KEEP;
+	if (!is_full) {
+		block->next = pool->free[i];
+		pool->free[i] = block;
+		pool->kept[i] += block->size;
+	}
+	unlock_pool(pool);
+	if (is_full)
+		free(block);
 }
 
 void rung_arena_pool_finish(struct rung_arena_pool *pool)
@@ -66,6 +97,9 @@ void rung_arena_pool_finish(struct rung_arena_pool *pool)
 		}
 		pool->kept[i] = 0;
 	}
+	if (pool->is_shared)
+		pthread_mutex_destroy(&pool->lock);
+	pool->is_shared = false;
 }
 
 void rung_arena_init(struct rung_arena *arena, struct rung_arena_pool *pool)

@@ -1,14 +1,15 @@
 /*
  * arena.h: private: the memory of one request: taken by moving a pointer, given back all at once.
  *
- * Blocks come from a pool that one thread owns (an event loop, a client), so that in steady state no request calls
- * malloc. A pool keeps a bounded number of blocks of each size; what is larger than its largest class, or more than
+ * Blocks come from a pool that one thread owns (an event loop, a client), or that a loop shares with workers, so that
+ * in steady state no request calls malloc. A pool keeps a bounded number of blocks of each size; what is larger than its largest class, or more than
  * it may keep, goes back to malloc and free.
  */
 #pragma once
 
 #include <rung/api.h>
 
+#include <pthread.h>
 #include <string.h>
 
 enum {
@@ -25,6 +26,8 @@ struct rung_block {
 struct rung_arena_pool {
 	struct rung_block *free[RUNG_ARENA_CLASSES];
 	size_t kept[RUNG_ARENA_CLASSES]; /* bytes */
+	bool is_shared;
+	pthread_mutex_t lock; /* when it is shared */
 };
 
 struct rung_arena {
@@ -32,6 +35,10 @@ struct rung_arena {
 	struct rung_block *blocks;
 	struct rung_arena_pool *pool;
 };
+
+/* Makes a zeroed pool one that several threads use. Most requests fit into the block that their arena keeps, and never
+ * come here. Returns 0 or a negative errno. */
+int rung_arena_pool_share(struct rung_arena_pool *pool);
 
 void rung_arena_pool_finish(struct rung_arena_pool *pool);
 

@@ -1,6 +1,7 @@
 /* client.c: the in-process client. It is a second caller of the contract that the server is the first of. */
 #include "client_jar.h"
 #include "request.h"
+#include "wake_private.h"
 #include <rung/client.h>
 
 #include <errno.h>
@@ -24,6 +25,9 @@ struct rung_client {
 	struct rung_reply reply;
 	char *body; /* of the reply; room grows and stays */
 	size_t body_room;
+	pthread_mutex_t lock;
+	pthread_cond_t has_mail;
+	struct rung_mail *mail; /* a wake that nobody has looked at yet */
 };
 
 /* -- making ------------------------------------------------------------------------------------------------------ */
@@ -46,6 +50,19 @@ static int start_stack(struct rung_client *client, const struct rung_client_opti
 	return rung_start(client->app, &setup);
 }
 
+static int init_wakes(struct rung_client *client)
+{
+	pthread_condattr_t attributes;
+
+	/* Neither fails on Linux with what they are given here. */
+	pthread_mutex_init(&client->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	int rc = pthread_cond_init(&client->has_mail, &attributes);
+	pthread_condattr_destroy(&attributes);
+	return rc == 0 ? 0 : rung_refuse(-rc, "client: %s", strerror(rc));
+}
+
 struct rung_client *rung_client_open(const struct rung_client_options *given)
 {
 	struct rung_client_options options;
@@ -62,7 +79,7 @@ struct rung_client *rung_client_open(const struct rung_client_options *given)
 	}
 	client->app = options.app;
 	rung_request_init(&client->request, &client->pool);
-	if (start_stack(client, &options) == 0)
+	if (init_wakes(client) == 0 && start_stack(client, &options) == 0)
 		return client;
 	rung_drop(client->app);
 	client->app = NULL;
@@ -70,12 +87,73 @@ struct rung_client *rung_client_open(const struct rung_client_options *given)
 	return NULL;
 }
 
+/* -- wakes ------------------------------------------------------------------------------------------------------- */
+
+static void take_wake(struct rung_request *request, struct rung_mail *mail)
+{
+	struct rung_client *client =
+		(struct rung_client *)((char *)request - offsetof(struct rung_client, request));
+
+	pthread_mutex_lock(&client->lock);
+	client->mail = mail;
+	pthread_cond_signal(&client->has_mail);
+	pthread_mutex_unlock(&client->lock);
+}
+
+/* Returns true when there was one. */
+static bool forget_wake(struct rung_client *client)
+{
+	pthread_mutex_lock(&client->lock);
+	struct rung_mail *mail = client->mail;
+	client->mail = NULL;
+	pthread_mutex_unlock(&client->lock);
+	if (mail)
+		rung_waker_delivered(mail);
+	return mail != NULL;
+}
+
+static struct timespec in_milliseconds(int timeout_ms)
+{
+	struct timespec when;
+
+	clock_gettime(CLOCK_MONOTONIC, &when);
+	when.tv_sec += timeout_ms / 1000;
+	when.tv_nsec += timeout_ms % 1000 * 1000000L;
+	when.tv_sec += when.tv_nsec / 1000000000;
+	when.tv_nsec %= 1000000000;
+	return when;
+}
+
+int rung_client_wait(struct rung_client *client, int timeout_ms)
+{
+	const struct timespec pause = { .tv_nsec = 1000 * 1000 };
+	struct timespec until = in_milliseconds(timeout_ms < 0 ? 0 : timeout_ms);
+	int rc = 0;
+
+	if (!client->response)
+		return 0;
+	if (!client->request.waker) {
+		nanosleep(&pause, NULL);
+		return 0;
+	}
+	pthread_mutex_lock(&client->lock);
+	while (!client->mail && rc == 0)
+		rc = timeout_ms < 0 ? pthread_cond_wait(&client->has_mail, &client->lock)
+				    : pthread_cond_timedwait(&client->has_mail, &client->lock, &until);
+	pthread_mutex_unlock(&client->lock);
+	return forget_wake(client) ? 0 : -rc;
+}
+
+/* -- the end --------------------------------------------------------------------------------------------------------- */
+
 static void finish(struct rung_client *client, enum rung_outcome outcome)
 {
 	struct rung_finish how = { client->reply.status, client->sent, outcome };
 
 	if (!client->response)
 		return;
+	rung_request_drop_waker(&client->request);
+	forget_wake(client);
 	client->response = NULL;
 	client->reply.outcome = outcome;
 	rung_request_finish(&client->request, &how);
@@ -96,6 +174,8 @@ void rung_client_destroy(struct rung_client *client)
 	rung_stop(client->app);
 	rung_drop(client->app);
 	rung_jar_destroy(client->jar);
+	pthread_cond_destroy(&client->has_mail);
+	pthread_mutex_destroy(&client->lock);
 	free(client->host);
 	free(client->body);
 	free(client);
@@ -166,6 +246,7 @@ static struct rung_refusal make_request(struct rung_client *client, const struct
 	struct rung_raw_target raw;
 
 	rung_request_begin(&client->request, &client->site);
+	client->request.wake = take_wake;
 	char *target_copy = rung_arena_copy(arena, target, strlen(target));
 	char *method_copy = rung_arena_copy(arena, method, strlen(method));
 	if (!target_copy || !method_copy || add_fields(client, given) < 0 || add_body(client, given) < 0)
@@ -263,7 +344,6 @@ static int grow_body(struct rung_client *client)
 
 static void read_all(struct rung_client *client)
 {
-	const struct timespec pause = { .tv_nsec = 1000 * 1000 };
 	size_t size = 0;
 
 	while (client->response) {
@@ -274,7 +354,7 @@ static void read_all(struct rung_client *client)
 		}
 		ssize_t n = rung_client_read(client, client->body + size, client->body_room - size - 1);
 		if (n == -EAGAIN)
-			nanosleep(&pause, NULL);
+			rung_client_wait(client, -1);
 		else if (n > 0)
 			size += (size_t)n;
 	}

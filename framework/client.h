@@ -79,6 +79,12 @@ RUNG_API const struct rung_reply *rung_client_start(
  * none yet, else the body's error. */
 RUNG_API ssize_t rung_client_read(struct rung_client *client, void *buffer, size_t max);
 
+/*
+ * After -EAGAIN: waits until the body may have more, at most `timeout_ms` milliseconds, -1: without end. Returns 0, also
+ * for a body that nobody can wake, after a millisecond; -ETIMEDOUT.
+ */
+RUNG_API int rung_client_wait(struct rung_client *client, int timeout_ms);
+
 /* Leaves, as a client does that closes its connection: the body is closed, finish hooks hear RUNG_ABORTED. */
 RUNG_API void rung_client_abort(struct rung_client *client);
 

@@ -56,6 +56,13 @@ bool rung_is_development(const struct rung_env *env)
 	return env->request_->site->development;
 }
 
+bool rung_is_stopping(const struct rung_env *env)
+{
+	const atomic_bool *is_stopping = env->request_->site->is_stopping;
+
+	return is_stopping && atomic_load_explicit(is_stopping, memory_order_acquire);
+}
+
 const char *rung_uri_header(const struct rung_env *env)
 {
 	return env->request_->uri_header;

@@ -64,6 +64,10 @@ RUNG_API const char *rung_remote_address(const struct rung_env *env);
 /* True from start to end for a stack that was started with development on. */
 RUNG_API bool rung_is_development(const struct rung_env *env);
 
+/* True once the server is stopping: what has no end of its own, a stream or a long calculation, should come to one. Threads:
+ * any, while the request lasts. */
+RUNG_API bool rung_is_stopping(const struct rung_env *env);
+
 /* The response field by which an app may give a URI instead of a body; NULL when no reproxy layer stands outside.
  * Rack: rack.reproxy.header. */
 RUNG_API const char *rung_uri_header(const struct rung_env *env);

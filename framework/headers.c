@@ -36,23 +36,31 @@ static bool may_be_control(uint64_t word)
 	return (((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) & tops;
 }
 
-bool rung_is_field_value(const char *text, size_t size)
+static RUNG_COLD bool has_no_control(const char *text, size_t size)
 {
-	uint64_t word;
-	size_t i = 0;
-
-	for (; size - i >= sizeof word; i += sizeof word) {
-		memcpy(&word, text + i, sizeof word);
-		if (may_be_control(word))
-			break;
-	}
-	for (; i < size; i++) {
+	for (size_t i = 0; i < size; i++) {
 		unsigned char byte = (unsigned char)text[i];
 
 		if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
 			return false;
 	}
 	return true;
+}
+
+/* Eight bytes at a time, the last eight first; what looks like a control byte is looked at again. */
+bool rung_is_field_value(const char *text, size_t size)
+{
+	uint64_t word;
+
+	if (size < sizeof word)
+		return has_no_control(text, size);
+	memcpy(&word, text + size - sizeof word, sizeof word);
+	for (size_t i = 0; !may_be_control(word); i += sizeof word) {
+		if (i + sizeof word >= size)
+			return true;
+		memcpy(&word, text + i, sizeof word);
+	}
+	return has_no_control(text, size);
 }
 
 bool rung_names_equal(const char *a, const char *b)

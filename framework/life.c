@@ -232,3 +232,11 @@ void rung_stop(struct rung_app *app)
 	app->record_->started = NULL;
 	app->record_->started_count = 0;
 }
+
+const struct rung_app *rung_blocker(const struct rung_app *app)
+{
+	for (size_t i = 0; i < app->record_->started_count; i++)
+		if (app->record_->started[i]->class_->flags & RUNG_BLOCKS)
+			return app->record_->started[i];
+	return NULL;
+}

@@ -19,7 +19,7 @@ enum { EXIT_OK = 0, EXIT_CANNOT_SERVE = 1, EXIT_USAGE = 2 };
 struct flags {
 	const char *bind;
 	unsigned port;
-	unsigned loops;
+	unsigned loops, workers;
 	enum rung_server_kind reproxy;
 	bool print_stack, quiet, help, inspect, trace;
 };
@@ -34,6 +34,7 @@ static const char help[] =
 	"  --port N          listen on port N; 0 picks a free one (default: PORT in the environment, else 8080)\n"
 	"  --bind ADDR       listen on this numeric address (default 127.0.0.1)\n"
 	"  --loops N         event loops (default: one a core)\n"
+	"  --workers N       threads for handlers that wait (default: none; handlers run on the loops)\n"
 	"  --reproxy SERVER  who acts on a reproxy: self, header, nginx, apache, lighttpd, perlbal, h2o\n"
 	"                    (default: RUNG_REPROXY in the environment, else self)\n"
 	"  --inspect         show at /_rung/ what the last requests did (development)\n"
@@ -65,6 +66,8 @@ static int parse_flag(int which, struct flags *flags)
 		return 0;
 	case 'l':
 		return parse_number("--loops", optarg, 1024, &flags->loops);
+	case 'w':
+		return parse_number("--workers", optarg, 4096, &flags->workers);
 	case 'r':
 		return rung_server_kind_parse(optarg, &flags->reproxy);
 	case 's':
@@ -93,6 +96,7 @@ static int parse_flags(int argc, char **argv, struct flags *flags)
 		{ "port", required_argument, NULL, 'p' },
 		{ "bind", required_argument, NULL, 'b' },
 		{ "loops", required_argument, NULL, 'l' },
+		{ "workers", required_argument, NULL, 'w' },
 		{ "reproxy", required_argument, NULL, 'r' },
 		{ "inspect", no_argument, NULL, 'i' },
 		{ "trace", no_argument, NULL, 't' },
@@ -147,8 +151,8 @@ static int serve(const char *program, struct rung_app *app, const struct flags *
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptors();
-	struct rung_server *server = rung_server_new(
-		app, .bind = flags->bind, .port = flags->port, .loops = flags->loops, .setup = &setup);
+	struct rung_server *server = rung_server_new(app, .bind = flags->bind, .port = flags->port,
+		.loops = flags->loops, .workers = flags->workers, .setup = &setup);
 	if (!server) {
 		fprintf(stderr, "%s: %s\n", program, rung_error());
 		return EXIT_CANNOT_SERVE;

@@ -46,6 +46,7 @@ void rung_request_begin(struct rung_request *request, const struct rung_site *si
 	request->input = "";
 	request->input_size = 0;
 	request->find_peer = NULL;
+	request->waker = NULL;
 	request->uri_header = NULL;
 	request->dispatches = 0;
 	request->logged = false;
@@ -90,30 +91,42 @@ struct framing {
 	const struct rung_field *host, *length, *coding, *expect;
 };
 
-/* Returns what is there twice, NULL for nothing. Sizes nearly always tell names apart. */
+/* The place of a field that frames, or NULL. Sizes nearly always tell names apart. */
+static const struct rung_field **place_of(struct framing *framing, const struct rung_field *field)
+{
+	switch (field->name_size) {
+	case 4:
+		return rung_same_letters(field->name, "Host", 4) ? &framing->host : NULL;
+	case 6:
+		return rung_same_letters(field->name, "Expect", 6) ? &framing->expect : NULL;
+	case 14:
+		return rung_same_letters(field->name, "Content-Length", 14) ? &framing->length : NULL;
+	case 17:
+		return rung_same_letters(field->name, "Transfer-Encoding", 17) ? &framing->coding : NULL;
+	}
+	return NULL;
+}
+
+static RUNG_COLD const char *name_twice(const struct rung_field *field)
+{
+	return field->name_size == 4    ? "more than one Host field"
+	       : field->name_size == 6  ? "more than one Expect field"
+	       : field->name_size == 14 ? "more than one Content-Length field"
+					: "more than one Transfer-Encoding field";
+}
+
+/* Returns what is there twice, NULL for nothing. */
 static const char *find_framing(const struct rung_header_list *list, struct framing *framing)
 {
 	*framing = (struct framing){ 0 };
 	for (uint32_t i = 0; i < list->count; i++) {
-		const struct rung_field *field = &list->fields[i];
-		const struct rung_field **place;
+		const struct rung_field **place = place_of(framing, &list->fields[i]);
 
-		if (rung_name_is(field, "Host", 4))
-			place = &framing->host;
-		else if (rung_name_is(field, "Content-Length", 14))
-			place = &framing->length;
-		else if (rung_name_is(field, "Transfer-Encoding", 17))
-			place = &framing->coding;
-		else if (rung_name_is(field, "Expect", 6))
-			place = &framing->expect;
-		else
+		if (!place)
 			continue;
 		if (*place)
-			return place == &framing->host     ? "more than one Host field"
-			       : place == &framing->length ? "more than one Content-Length field"
-			       : place == &framing->coding ? "more than one Transfer-Encoding field"
-							   : "more than one Expect field";
-		*place = field;
+			return name_twice(*place);
+		*place = &list->fields[i];
 	}
 	return NULL;
 }

@@ -14,6 +14,10 @@
 #include <rung/response.h>
 #include <rung/uri.h>
 
+#include <stdatomic.h>
+
+struct rung_mail;
+struct rung_waker;
 struct sockaddr;
 
 enum {
@@ -21,13 +25,14 @@ enum {
 	RUNG_MAX_DISPATCHES = 50, /* of one request in all */
 };
 
-/* What requests of one stack share: read-only while serving. */
+/* What requests of one stack share: read-only while serving, but for the word that it ends. */
 struct rung_site {
 	struct rung_app *app;
 	rung_log_fn log;
 	void *log_data;
 	bool development;
 	const char *const *authorities;
+	const atomic_bool *is_stopping; /* NULL: never */
 };
 
 struct rung_value {
@@ -106,7 +111,10 @@ struct rung_request {
 	const struct rung_field *length_field; /* Content-Length as sent, or NULL */
 	bool is_chunked;                       /* its body comes in chunks */
 	const struct sockaddr *(*find_peer)(struct rung_request *request); /* NULL: nobody is there */
-	const char *uri_header; /* what the innermost reproxy layer announced, or NULL */
+	/* Called under the waker's lock, by any thread: see to it that the mail is delivered. */
+	void (*wake)(struct rung_request *request, struct rung_mail *mail);
+	struct rung_waker *waker; /* NULL: nobody asked for one */
+	const char *uri_header;   /* what the innermost reproxy layer announced, or NULL */
 	unsigned dispatches;
 	bool logged; /* the failure below is in the log */
 	struct rung_failure failure;

@@ -21,4 +21,5 @@
 #include <rung/server.h>
 #include <rung/setup.h>
 #include <rung/uri.h>
+#include <rung/wake.h>
 #include <rung/writer.h>

@@ -1,4 +1,5 @@
 /* server.c: making and ending a server. See server.h. */
+#include "app_record.h"
 #include "server_private.h"
 
 #include <errno.h>
@@ -16,6 +17,9 @@ enum {
 	SPARE_DESCRIPTORS = 64, /* for files, logs and listeners beside connections */
 	DEFAULT_DRAIN = 10,
 	MOST_LOOPS = 1024,
+	MOST_WORKERS = 4096,
+	DEFAULT_WORKERS = 16, /* where an app's class says that it may wait */
+	DEFAULT_QUEUE = 1024,
 };
 
 static unsigned default_connections(void)
@@ -42,6 +46,8 @@ static int set_limits(struct rung_limits *limits)
 		limits->connection_memory = DEFAULT_MEMORY;
 	if (!limits->connections)
 		limits->connections = default_connections();
+	if (!limits->queue)
+		limits->queue = DEFAULT_QUEUE;
 	if (!limits->drain_seconds)
 		limits->drain_seconds = DEFAULT_DRAIN;
 	return 0;
@@ -65,7 +71,7 @@ static int make_loops(struct rung_server *server, unsigned count)
 	server->loop_count = count;
 	for (unsigned i = 0; i < count; i++) {
 		server->loops[i].server = server;
-		server->loops[i].listen_fd = server->loops[i].pipe[0] = server->loops[i].pipe[1] = -1;
+		server->loops[i].listen_fd = server->loops[i].wake_fd = server->loops[i].watch_fd = -1;
 	}
 	return 0;
 }
@@ -81,9 +87,28 @@ static int start_stack(struct rung_server *server, const struct rung_setup *give
 		setup.authorities = server->authorities;
 	setup.is_public = setup.is_public || server->is_public;
 	server->site = rung_site_of(server->app, &setup);
+	server->site.is_stopping = &server->is_stopping;
 	int rc = rung_start(server->app, &setup);
 	server->is_started = rc == 0;
 	return rc;
+}
+
+/* Those asked for; else, where an app says that it waits, some. */
+static int make_workers(struct rung_server *server, unsigned count)
+{
+	const struct rung_app *blocker = rung_blocker(server->app);
+
+	if (!count && blocker) {
+		count = DEFAULT_WORKERS;
+		rung_site_log(&server->site, RUNG_LOG_INFO,
+			"rung: %s may wait, so handlers run on %u workers", rung_app_name(blocker), count);
+	}
+	if (!count)
+		return 0;
+	if (count > MOST_WORKERS)
+		return rung_refuse(-EINVAL, "server: %u workers; use at most %d", count, MOST_WORKERS);
+	server->workers = rung_workers_new(count, server->limits.queue);
+	return server->workers ? 0 : -ENOMEM;
 }
 
 static int open_server(struct rung_server *server, const struct rung_server_options *options)
@@ -96,6 +121,8 @@ static int open_server(struct rung_server *server, const struct rung_server_opti
 		rc = rung_server_listen(server, options->bind ? options->bind : "127.0.0.1", options->port);
 	if (rc == 0)
 		rc = start_stack(server, options->setup);
+	if (rc == 0)
+		rc = make_workers(server, options->workers);
 	for (unsigned i = 0; i < server->loop_count && rc == 0; i++)
 		rc = rung_loop_open(&server->loops[i]);
 	for (unsigned i = 0; i < server->loop_count && rc == 0; i++)
@@ -136,14 +163,40 @@ const char *rung_server_url(const struct rung_server *server)
 	return server->url;
 }
 
+/* A descriptor on its way to a loop. */
+struct arrival {
+	struct rung_mail mail;
+	struct loop *loop;
+	int fd;
+};
+
+static void deliver_arrival(struct rung_mail *mail, bool is_over)
+{
+	struct arrival *arrival = (struct arrival *)mail;
+	/* The address only tells the family; a socketpair has none to show. */
+	const struct sockaddr unnamed = { .sa_family = AF_UNIX };
+
+	if (is_over)
+		close(arrival->fd);
+	else
+		MHD_add_connection(arrival->loop->daemon, arrival->fd, &unnamed, sizeof unnamed);
+	free(arrival);
+}
+
 int rung_server_add(struct rung_server *server, int fd)
 {
 	unsigned turn = atomic_fetch_add(&server->next_loop, 1);
-	int rc = rung_loop_send(&server->loops[turn % server->loop_count], fd);
+	struct arrival *arrival = malloc(sizeof *arrival);
 
-	if (rc < 0)
+	if (!arrival) {
 		close(fd);
-	return rc;
+		return -ENOMEM;
+	}
+	arrival->mail.deliver = deliver_arrival;
+	arrival->loop = &server->loops[turn % server->loop_count];
+	arrival->fd = fd;
+	rung_loop_post(arrival->loop, &arrival->mail);
+	return 0;
 }
 
 unsigned rung_server_destroy(struct rung_server *server)
@@ -157,11 +210,12 @@ unsigned rung_server_destroy(struct rung_server *server)
 	atomic_store_explicit(&server->is_stopping, true, memory_order_release);
 	for (unsigned i = 0; i < server->loop_count; i++)
 		if (server->loops[i].is_running)
-			rung_loop_send(&server->loops[i], RUNG_LOOP_WAKE);
+			rung_loop_wake(&server->loops[i]);
 	for (unsigned i = 0; i < server->loop_count; i++) {
 		rung_loop_close(&server->loops[i]);
 		cut += server->loops[i].cut;
 	}
+	rung_workers_destroy(server->workers);
 	if (server->is_started)
 		rung_stop(server->app);
 	rung_drop(server->app);

@@ -1,7 +1,9 @@
 /*
  * server.h: a stack on a socket. The only part that knows libmicrohttpd.
  *
- * One event loop a core, each a thread with its own epoll; handlers run on them, so a handler must not wait. The
+ * One event loop a core, each a thread with its own epoll. Handlers run on them, so a handler must not wait; or on workers,
+ * threads where handlers, bodies that are read, closes and finish hooks may wait as they like, for some microseconds more a
+ * request. The
  * library never touches signals: rung_main() does, and whoever embeds a server does it himself.
  */
 #pragma once
@@ -19,16 +21,19 @@ struct rung_limits {
 	size_t connection_memory; /* bytes a connection may use for heads and buffers; default 16 KiB, at least 4 KiB */
 	unsigned
 		connections; /* at a time, in all; default: the descriptors there are less 64, at most 16384 */
+	unsigned queue;      /* requests that wait for a worker; default 1024; more: 503 */
 	unsigned drain_seconds; /* how long a stop waits for what is in flight; default 10 */
 };
 
 /* Zero means the default. */
 struct rung_server_options {
 	size_t size;
-	struct rung_app *app;           /* positional in the macro; taken */
-	const char *bind;               /* a numeric address; default "127.0.0.1" */
-	unsigned port;                  /* 0 picks a free one */
-	unsigned loops;                 /* event loops; default one a core */
+	struct rung_app *app; /* positional in the macro; taken */
+	const char *bind;     /* a numeric address; default "127.0.0.1" */
+	unsigned port;        /* 0 picks a free one */
+	unsigned loops;       /* event loops; default one a core */
+	unsigned
+		workers; /* threads for handlers that wait; default 0: none, or 16 where a class has RUNG_BLOCKS */
 	const struct rung_setup *setup; /* authorities and is_public are filled in when they are not given */
 	struct rung_limits limits;
 };

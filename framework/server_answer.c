@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 /* -- exchanges --------------------------------------------------------------------------------------------------- */
@@ -29,7 +30,11 @@ static struct exchange *take_exchange(struct loop *loop)
 		exchange->loop = loop;
 	}
 	exchange->is_begun = exchange->is_run = exchange->is_head = false;
-	exchange->is_waiting = exchange->is_broken = exchange->is_cut = false;
+	exchange->is_suspended = exchange->is_waiting = exchange->is_polled = false;
+	exchange->is_broken = exchange->is_cut = false;
+	exchange->has_wake = exchange->is_over = false;
+	exchange->block = NULL;
+	exchange->block_at = exchange->block_size = 0;
 	exchange->input = NULL;
 	exchange->input_size = exchange->input_room = 0;
 	exchange->response = NULL;
@@ -62,11 +67,14 @@ static void give_exchange(struct exchange *exchange)
  */
 void *rung_answer_target(void *cls, const char *target, struct MHD_Connection *mhd)
 {
-	struct exchange *exchange = take_exchange(cls);
+	struct connection *connection =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+	struct exchange *exchange = connection ? take_exchange(cls) : NULL;
 
 	if (!exchange)
 		return NULL;
 	exchange->mhd = mhd;
+	exchange->connection = connection;
 	rung_target_scan((char *)(uintptr_t)target, &exchange->target);
 	if (exchange->target.path_size < exchange->target.size) {
 		char *query = exchange->target.at + exchange->target.path_size;
@@ -74,10 +82,7 @@ void *rung_answer_target(void *cls, const char *target, struct MHD_Connection *m
 		exchange->cut = query[1];
 		query[1] = '\0';
 	}
-	exchange->connection =
-		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-	if (exchange->connection)
-		exchange->connection->exchange = exchange;
+	exchange->connection->exchange = exchange;
 	return exchange;
 }
 
@@ -121,6 +126,44 @@ static RUNG_COLD enum MHD_Result refuse(struct exchange *exchange, int status, c
 
 /* -- the head and the body of the request ------------------------------------------------------------------------ */
 
+/*
+ * libmicrohttpd uses the memory of a head again as soon as the answer is sent; with workers finish hooks may still read it
+ * then. So what the request is made of is copied before anything points at it.
+ */
+static int keep(struct exchange *exchange, const char **text, size_t size)
+{
+	const char *copy = rung_arena_copy(&exchange->request.arena, *text, size);
+
+	if (!copy)
+		return -ENOMEM;
+	*text = copy;
+	return 0;
+}
+
+static int keep_field(
+	struct exchange *exchange, const char **name, size_t name_size, const char **value, size_t value_size)
+{
+	return keep(exchange, name, name_size) < 0 || keep(exchange, value, value_size) < 0 ? -ENOMEM : 0;
+}
+
+static int keep_line(struct exchange *exchange, const char **method, const char **version)
+{
+	const struct sockaddr *peer =
+		MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+	const char *target = exchange->target.at;
+
+	if (keep(exchange, method, strlen(*method)) < 0 || keep(exchange, version, strlen(*version)) < 0 ||
+		keep(exchange, &target, exchange->target.size) < 0)
+		return -ENOMEM;
+	exchange->target.at = (char *)(uintptr_t)target;
+	exchange->peer = (struct sockaddr_in6){ .sin6_family = AF_UNIX };
+	if (peer && peer->sa_family == AF_INET)
+		memcpy(&exchange->peer, peer, sizeof(struct sockaddr_in));
+	else if (peer && peer->sa_family == AF_INET6)
+		memcpy(&exchange->peer, peer, sizeof(struct sockaddr_in6));
+	return 0;
+}
+
 /* MHD_NO ends the walk, and nothing else tells of it. */
 static enum MHD_Result add_field(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_size,
 	const char *value, size_t value_size)
@@ -131,7 +174,9 @@ static enum MHD_Result add_field(void *cls, enum MHD_ValueKind kind, const char 
 	if (!value)
 		value = "";
 	rung_guard_field(exchange, name, name_size, value, &value_size);
-	if (rung_request_add_field(&exchange->request, name, name_size, value, value_size) == 0)
+	if (exchange->loop->server->workers && keep_field(exchange, &name, name_size, &value, value_size) < 0)
+		exchange->is_broken = true;
+	else if (rung_request_add_field(&exchange->request, name, name_size, value, value_size) == 0)
 		return MHD_YES;
 	exchange->is_broken = true;
 	return MHD_NO;
@@ -141,7 +186,23 @@ static const struct sockaddr *find_peer(struct rung_request *request)
 {
 	const struct exchange *exchange = (const struct exchange *)request;
 
+	if (exchange->loop->server->workers)
+		return (const struct sockaddr *)&exchange->peer;
 	return MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+}
+
+static void deliver_wake(struct rung_mail *mail, bool is_over)
+{
+	struct rung_request *request = rung_waker_delivered(mail);
+
+	if (request && !is_over)
+		rung_body_woken((struct exchange *)request);
+}
+
+static void post_wake(struct rung_request *request, struct rung_mail *mail)
+{
+	mail->deliver = deliver_wake;
+	rung_loop_post(((struct exchange *)request)->loop, mail);
 }
 
 static int64_t announced_length(const struct exchange *exchange)
@@ -162,9 +223,12 @@ static __attribute__((noinline)) enum MHD_Result begin(
 	restore_target(exchange);
 	rung_request_begin(request, &server->site);
 	request->find_peer = find_peer;
+	request->wake = post_wake;
 	rung_guard_begin(exchange, method, version);
 	MHD_get_connection_values_n(exchange->mhd, MHD_HEADER_KIND, add_field, exchange);
 	rung_guard_end(exchange, method);
+	if (server->workers && keep_line(exchange, &method, &version) < 0)
+		exchange->is_broken = true;
 	if (exchange->is_broken)
 		return refuse(exchange, 503, "out of memory");
 	if (exchange->wrong)
@@ -229,7 +293,16 @@ static RUNG_COLD enum MHD_Result refuse_input(struct exchange *exchange)
 	return refuse(exchange, 503, "out of memory");
 }
 
-static __attribute__((noinline)) enum MHD_Result run(struct exchange *exchange, struct MHD_Connection *mhd)
+static RUNG_COLD void tell_of_delay(const struct rung_env *env, int64_t milliseconds)
+{
+	rung_log(env, RUNG_LOG_WARNING,
+		"rung: %s %s%s held an event loop, and all its clients, for %lld ms; give the server workers (--workers N), "
+		"or do not wait in a handler",
+		env->method, env->script_name, env->path_info, (long long)milliseconds);
+}
+
+/* The chain is run: here, or by a worker while the connection sleeps. */
+static __attribute__((noinline)) enum MHD_Result run(struct exchange *exchange)
 {
 	struct rung_request *request = &exchange->request;
 
@@ -237,10 +310,20 @@ static __attribute__((noinline)) enum MHD_Result run(struct exchange *exchange, 
 		exchange->input[exchange->input_size] = '\0';
 		rung_request_input(request, exchange->input, exchange->input_size);
 	}
+	if (exchange->loop->server->workers) {
+		if (!rung_work(exchange, RUNG_JOB_RUN))
+			return refuse(exchange, 503, "this server is busy; try again in a moment");
+		exchange->is_run = true;
+		rung_exchange_suspend(exchange);
+		return MHD_YES;
+	}
+	int64_t begun = rung_clock();
 	exchange->is_run = true;
-	exchange->is_head = rung_is_head(request);
 	exchange->response = rung_request_run(request);
-	return rung_server_send(exchange, mhd, exchange->response);
+	rung_server_prepare(exchange);
+	if (rung_clock() - begun > RUNG_LONG_MS)
+		tell_of_delay(&request->env, rung_clock() - begun);
+	return rung_server_send(exchange);
 }
 
 /* -- libmicrohttpd's handler ------------------------------------------------------------------------------------- */
@@ -260,7 +343,8 @@ enum MHD_Result rung_answer(void *cls, struct MHD_Connection *mhd, const char *u
 		return take_input(exchange, upload, upload_size);
 	if (exchange->is_broken)
 		return refuse_input(exchange);
-	return run(exchange, mhd);
+	/* Again: a worker has run it. */
+	return exchange->is_run ? rung_server_send(exchange) : run(exchange);
 }
 
 static struct rung_finish how_it_ended(const struct exchange *exchange, enum MHD_RequestTerminationCode why)
@@ -280,6 +364,31 @@ static struct rung_finish how_it_ended(const struct exchange *exchange, enum MHD
 	return finish;
 }
 
+void rung_answer_job_done(struct exchange *exchange, enum job job)
+{
+	switch (job) {
+	case RUNG_JOB_RUN:
+		rung_exchange_resume(exchange);
+		break;
+	case RUNG_JOB_READ:
+		rung_body_worked(exchange);
+		break;
+	case RUNG_JOB_FINISH:
+		give_exchange(exchange);
+		break;
+	case RUNG_JOB_NONE:
+		break;
+	}
+}
+
+/* Hooks, and the close of a body, may wait as handlers may. Otherwise nothing is left that could. */
+static bool has_work_left(const struct rung_request *request)
+{
+	return request->finish_hooks || request->values || request->responses ||
+	       request->store.response.kind == RUNG_BODY_PULL ||
+	       (request->store.response.kind == RUNG_BODY_BYTES && request->store.body.bytes.free_bytes);
+}
+
 void rung_answer_done(
 	void *cls, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode why)
 {
@@ -290,18 +399,22 @@ void rung_answer_done(
 	if (!exchange)
 		return;
 	*context = NULL;
+	struct rung_request *request = &exchange->request;
 	rung_forget_file(exchange);
+	exchange->connection->exchange = NULL;
+	if (exchange->loop->is_draining)
+		shutdown(exchange->connection->fd, SHUT_RD);
+	exchange->connection = NULL;
+	if (exchange->is_begun)
+		rung_request_drop_waker(request);
 	if (exchange->is_run) {
-		struct rung_finish finish;
-
-		if (exchange->request.finish_hooks)
-			finish = how_it_ended(exchange, why);
-		rung_request_finish(&exchange->request, &finish);
-	}
-	if (exchange->connection) {
-		exchange->connection->exchange = NULL;
-		if (exchange->loop->is_draining)
-			shutdown(exchange->connection->fd, SHUT_RD);
+		if (request->finish_hooks)
+			exchange->how = how_it_ended(exchange, why);
+		if (exchange->loop->server->workers && has_work_left(request)) {
+			rung_work(exchange, RUNG_JOB_FINISH);
+			return;
+		}
+		rung_request_finish(request, &exchange->how);
 	}
 	give_exchange(exchange);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <fcntl.h>
@@ -16,35 +17,77 @@
 
 /* -- connections ------------------------------------------------------------------------------------------------- */
 
+static void forget_connection(struct connection *connection)
+{
+	struct loop *loop = connection->loop;
+
+	*connection->place = connection->next;
+	if (connection->next)
+		connection->next->place = connection->place;
+	/* Before it is closed, so that no event names memory that is gone. */
+	if (connection->is_watched)
+		epoll_ctl(loop->watch_fd, EPOLL_CTL_DEL, connection->fd, NULL);
+	free(connection);
+}
+
 static void on_connection(
 	void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code)
 {
 	struct loop *loop = cls;
 	struct connection *connection = *context;
+	int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
 		loop->connection_count--;
-		if (!connection)
-			return;
-		*connection->place = connection->next;
-		if (connection->next)
-			connection->next->place = connection->place;
-		free(connection);
+		if (connection)
+			forget_connection(connection);
 		return;
 	}
 	loop->connection_count++;
 	connection = malloc(sizeof *connection);
-	if (!connection)
-		return; /* it is served all the same; only a drain cannot close it while it is idle */
+	/* Without memory to know it by it cannot be served. */
+	if (!connection) {
+		shutdown(fd, SHUT_RDWR);
+		return;
+	}
 	*connection = (struct connection){
 		.next = loop->connections,
 		.place = &loop->connections,
-		.fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
+		.loop = loop,
+		.fd = fd,
 	};
 	if (loop->connections)
 		loop->connections->place = &connection->next;
 	loop->connections = connection;
 	*context = connection;
+}
+
+/* Edges alone, so that the set stays quiet afterwards whether or not anybody acts on it. */
+void rung_loop_watch(struct connection *connection)
+{
+	struct epoll_event event = { .events = EPOLLRDHUP | EPOLLET, .data.ptr = connection };
+
+	/* Without memory for it the client's leaving shows when the next bytes are sent. */
+	if (!connection->is_watched)
+		connection->is_watched =
+			epoll_ctl(connection->loop->watch_fd, EPOLL_CTL_ADD, connection->fd, &event) == 0;
+}
+
+static void read_watch(struct loop *loop)
+{
+	struct epoll_event events[64];
+	int count;
+
+	do {
+		count = epoll_wait(loop->watch_fd, events, 64, 0);
+		for (int i = 0; i < count; i++) {
+			struct connection *connection = events[i].data.ptr;
+
+			connection->has_left = true;
+			if (connection->exchange)
+				rung_body_give_up(connection->exchange);
+		}
+	} while (count == 64);
 }
 
 /* -- the daemon -------------------------------------------------------------------------------------------------- */
@@ -73,28 +116,88 @@ static struct MHD_Daemon *start_daemon(struct loop *loop)
 		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_END);
 }
 
-/* libmicrohttpd passes over events whose data is NULL, so our pipe can sit in its epoll set and end its wait. */
-static int watch_pipe(struct loop *loop)
+/* libmicrohttpd passes over events whose data is NULL, so our descriptors can sit in its epoll set and end its wait. */
+static int add_to_epoll(struct loop *loop, int fd)
 {
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(loop->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
 
-	if (!info || epoll_ctl(info->epoll_fd, EPOLL_CTL_ADD, loop->pipe[0], &event) < 0)
-		return rung_refuse(-errno, "server: cannot watch a pipe: %s", strerror(errno));
+	if (!info || epoll_ctl(info->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+		return rung_refuse(-errno, "server: cannot watch a descriptor: %s", strerror(errno));
 	return 0;
 }
 
 int rung_loop_open(struct loop *loop)
 {
-	if (pipe2(loop->pipe, O_CLOEXEC | O_NONBLOCK) < 0) {
-		loop->pipe[0] = loop->pipe[1] = -1;
-		return rung_refuse(-errno, "server: cannot make a pipe: %s", strerror(errno));
-	}
+	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	loop->watch_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->wake_fd < 0 || loop->watch_fd < 0)
+		return rung_refuse(-errno, "server: cannot make a descriptor: %s", strerror(errno));
+	if (loop->server->workers && rung_arena_pool_share(&loop->pool) < 0)
+		return rung_refuse(-ENOMEM, "server: out of memory");
 	loop->daemon = start_daemon(loop);
 	if (!loop->daemon)
 		return rung_refuse(-ENOMEM,
 			"server: libmicrohttpd did not start; is there memory, are there descriptors?");
-	return watch_pipe(loop);
+	int rc = add_to_epoll(loop, loop->wake_fd);
+	return rc == 0 ? add_to_epoll(loop, loop->watch_fd) : rc;
+}
+
+/* -- mail ---------------------------------------------------------------------------------------------------------- */
+
+void rung_loop_wake(struct loop *loop)
+{
+	const uint64_t one = 1;
+	ssize_t size;
+
+	do
+		size = write(loop->wake_fd, &one, sizeof one);
+	while (size < 0 && errno == EINTR);
+	/* Set after the writing: whoever sees it finds the descriptor readable. Until then that keeps the loop awake. */
+	atomic_store(&loop->has_mail, true);
+}
+
+void rung_loop_post(struct loop *loop, struct rung_mail *mail)
+{
+	struct rung_mail *before = atomic_load(&loop->mail);
+
+	do
+		mail->next = before;
+	while (!atomic_compare_exchange_weak(&loop->mail, &before, mail));
+	/* Whoever found the box empty wakes the loop for all who come before it is emptied. */
+	if (!before)
+		rung_loop_wake(loop);
+}
+
+/* In the order in which it was posted. */
+static void deliver_mail(struct loop *loop, bool is_over)
+{
+	struct rung_mail *mail = atomic_exchange(&loop->mail, NULL), *in_order = NULL;
+
+	while (mail) {
+		struct rung_mail *next = mail->next;
+
+		mail->next = in_order;
+		in_order = mail;
+		mail = next;
+	}
+	while (in_order) {
+		struct rung_mail *next = in_order->next;
+
+		in_order->deliver(in_order, is_over);
+		in_order = next;
+	}
+}
+
+static void take_mail(struct loop *loop)
+{
+	uint64_t count;
+
+	/* Cleared before the reading, so that what is posted meanwhile is not lost. */
+	atomic_store(&loop->has_mail, false);
+	if (read(loop->wake_fd, &count, sizeof count) < 0 && errno != EAGAIN && errno != EINTR)
+		return; /* it stays readable, and is read in the next turn */
+	deliver_mail(loop, false);
 }
 
 /* -- turning ----------------------------------------------------------------------------------------------------- */
@@ -108,40 +211,13 @@ static void begin_drain(struct loop *loop)
 		close(listener);
 	loop->listen_fd = -1;
 	loop->is_draining = true;
-	/* Idle ones see the end of their input and close; a request under way closes with its answer. */
+	/* Idle ones see the end of their input and close; a request under way closes with its answer. Bodies that wait are asked
+	 * once more: one without an end of its own may see that it is time. */
 	for (struct connection *connection = loop->connections; connection; connection = connection->next)
-		if (!connection->exchange)
+		if (connection->exchange)
+			rung_body_woken(connection->exchange);
+		else
 			shutdown(connection->fd, SHUT_RD);
-}
-
-static void read_pipe(struct loop *loop)
-{
-	int numbers[64];
-	ssize_t size;
-
-	/* Cleared before the reading, so that what is written meanwhile is not lost. */
-	atomic_store(&loop->has_mail, false);
-	while ((size = read(loop->pipe[0], numbers, sizeof numbers)) > 0)
-		for (size_t i = 0; i < (size_t)size / sizeof *numbers; i++) {
-			if (numbers[i] == RUNG_LOOP_WAKE)
-				continue;
-			/* The address only tells the family; a socketpair has none to show. */
-			struct sockaddr unnamed = { .sa_family = AF_UNIX };
-			MHD_add_connection(loop->daemon, numbers[i], &unnamed, sizeof unnamed);
-		}
-}
-
-static void retry_waiting(struct loop *loop)
-{
-	struct exchange *exchange = loop->waiting;
-
-	loop->waiting = NULL;
-	while (exchange) {
-		struct exchange *next = exchange->next;
-
-		rung_answer_resume(exchange);
-		exchange = next;
-	}
 }
 
 static bool is_past(const struct timespec *deadline)
@@ -168,27 +244,44 @@ static void look_at_files(struct loop *loop)
 /* How long the loop may sleep, in milliseconds; -1: until something happens. */
 static int32_t patience(const struct loop *loop)
 {
-	if (loop->waiting)
+	if (loop->polled)
 		return RUNG_RETRY_MS;
 	if (loop->is_draining)
 		return 50;
 	return loop->files ? RUNG_LOOK_MS : -1;
 }
 
-/* One that the deadline finds suspended must be resumed before the daemon may be stopped. */
 static void cut_what_is_left(struct loop *loop)
 {
+	loop->is_past_deadline = true;
 	for (struct connection *connection = loop->connections; connection; connection = connection->next) {
 		if (connection->exchange) {
 			connection->exchange->is_cut = true;
 			loop->cut++;
+			rung_body_give_up(connection->exchange);
 		}
 		shutdown(connection->fd, SHUT_RDWR);
 	}
-	while (loop->waiting) {
-		retry_waiting(loop);
-		MHD_run_wait(loop->daemon, 0);
-	}
+}
+
+/* Nothing may be with a worker, or asleep: libmicrohttpd could not be stopped then. A handler that never comes back holds
+ * the stop, since its thread and its request cannot be taken from it. */
+static bool may_end(const struct loop *loop)
+{
+	return loop->away == 0 && loop->suspended == 0 &&
+	       (loop->connection_count == 0 || loop->is_past_deadline);
+}
+
+/* Returns true when the loop has ended. */
+static bool drain(struct loop *loop)
+{
+	if (!loop->is_draining)
+		begin_drain(loop);
+	if (may_end(loop))
+		return true;
+	if (!loop->is_past_deadline && is_past(&loop->server->deadline))
+		cut_what_is_left(loop);
+	return false;
 }
 
 static void *turn(void *argument)
@@ -199,21 +292,15 @@ static void *turn(void *argument)
 	for (;;) {
 		MHD_run_wait(loop->daemon, patience(loop));
 		if (atomic_load_explicit(&loop->has_mail, memory_order_relaxed))
-			read_pipe(loop);
-		if (loop->waiting)
-			retry_waiting(loop);
+			take_mail(loop);
+		if (loop->suspended)
+			read_watch(loop);
+		if (loop->polled)
+			rung_body_poll(loop);
 		if (loop->files)
 			look_at_files(loop);
-		if (!atomic_load_explicit(&server->is_stopping, memory_order_acquire))
-			continue;
-		if (!loop->is_draining)
-			begin_drain(loop);
-		if (loop->connection_count == 0)
+		if (atomic_load_explicit(&server->is_stopping, memory_order_acquire) && drain(loop))
 			return NULL;
-		if (is_past(&server->deadline)) {
-			cut_what_is_left(loop);
-			return NULL;
-		}
 	}
 }
 
@@ -232,19 +319,6 @@ int rung_loop_start(struct loop *loop)
 	return 0;
 }
 
-int rung_loop_send(struct loop *loop, int number)
-{
-	ssize_t size;
-
-	do
-		size = write(loop->pipe[1], &number, sizeof number);
-	while (size < 0 && errno == EINTR);
-	int rc = size < 0 ? -errno : 0;
-	/* Set after the writing: whoever sees it finds the number. Until then the pipe keeps the loop awake. */
-	atomic_store(&loop->has_mail, true);
-	return rc;
-}
-
 void rung_loop_close(struct loop *loop)
 {
 	if (loop->is_running)
@@ -257,10 +331,11 @@ void rung_loop_close(struct loop *loop)
 	}
 	if (loop->listen_fd >= 0)
 		close(loop->listen_fd);
-	if (loop->pipe[0] >= 0) {
-		close(loop->pipe[0]);
-		close(loop->pipe[1]);
-	}
+	deliver_mail(loop, true);
+	if (loop->wake_fd >= 0)
+		close(loop->wake_fd);
+	if (loop->watch_fd >= 0)
+		close(loop->watch_fd);
 	while (loop->free) {
 		struct exchange *exchange = loop->free;
 

@@ -1,60 +1,90 @@
 /*
  * server_private.h: private: the parts of the server. server.c makes and ends it, server_listen.c has the sockets,
  * server_loop.c one event loop, server_answer.c what libmicrohttpd calls for a request, server_guard.c what of it is
- * refused, server_send.c its answer.
+ * refused, server_send.c its answer, server_body.c the answer's body, server_work.c the workers.
  *
- * Everything of a loop belongs to its thread: its connections, its exchanges, its memory. Other threads reach it
- * through its pipe alone.
+ * Everything of a loop belongs to its thread: its connections, its exchanges. Other threads reach it by mail alone. An
+ * exchange with a job belongs to a worker until the job comes back as mail.
  */
 #pragma once
 
 #include "request.h"
+#include "wake_private.h"
 #include <rung/server.h>
 
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <time.h>
 
 enum {
 	RUNG_IN_ONE_BUFFER = 64 * 1024, /* files up to here leave in one send, larger ones by sendfile */
 	RUNG_STREAM_BLOCK = 32 * 1024,  /* what a PULL body is asked for at a time */
 	RUNG_KEPT_EXCHANGES = 256,      /* of a loop, for requests to come */
-	RUNG_RETRY_MS = 10,             /* how often a body that said "not yet" is asked again */
+	RUNG_RETRY_MS = 10,             /* how often a body is asked again that nobody can wake */
 	RUNG_LOOK_MS = 500,             /* how often files that are being sent are looked at */
+	RUNG_LONG_MS = 50,              /* a handler that holds a loop longer is named in the log */
 };
 
 /* A client's connection, as long as it lasts. */
 struct connection {
 	struct connection *next, **place;
+	struct loop *loop;
 	int fd;
 	struct exchange *exchange; /* the request under way, or NULL: idle */
+	bool is_watched;           /* its descriptor is in loop->watch_fd */
+	bool has_left;             /* the client has hung up */
+};
+
+/* What a worker does with an exchange. */
+enum job {
+	RUNG_JOB_NONE,
+	RUNG_JOB_RUN,    /* the chain */
+	RUNG_JOB_READ,   /* a piece of the answer's body */
+	RUNG_JOB_FINISH, /* closes and hooks */
 };
 
 /* A request and its answer on their way; recycled by its loop. */
 struct exchange {
 	struct rung_request request;
 	struct loop *loop;
-	struct connection *connection; /* NULL when there was no memory for one */
+	struct connection *connection; /* NULL once libmicrohttpd is done with the request */
 	struct MHD_Connection *mhd;
-	struct exchange *next;                    /* free ones, or those that wait for their body */
+	struct exchange *next; /* free ones, or those whose body is asked again after a while */
 	struct exchange *next_file, **file_place; /* those whose file libmicrohttpd sends; NULL: it is none */
 	int file;                                 /* libmicrohttpd's */
 	int64_t file_end;                         /* how long the file must stay, in bytes */
-	struct rung_raw_target target;            /* inside libmicrohttpd's buffer */
+	struct rung_raw_target target;            /* inside libmicrohttpd's buffer, or a copy of it */
 	char cut;                                 /* the byte that was overwritten behind its "?" */
 	const char *next_field;                   /* where the next one must begin */
 	const char *wrong;                        /* what the guard found, or NULL */
 	bool is_begun, is_run, is_head;
-	bool is_waiting; /* suspended, in its loop's list */
-	bool is_broken;  /* its body, of request or answer, went wrong */
-	bool is_cut;     /* the drain's deadline found it unfinished */
+	bool is_suspended; /* libmicrohttpd leaves it alone until it is resumed */
+	bool is_waiting;   /* for its body to have more */
+	bool is_polled;    /* in its loop's list of those that nobody can wake */
+	bool is_broken;    /* its body, of request or answer, went wrong */
+	bool is_cut;       /* the drain's deadline found it unfinished */
 	char *input;
 	size_t input_size, input_room;
 	struct rung_response *response;
+	int err; /* why the response cannot be sent, or 0 */
 	int status;
 	int64_t length; /* of the body as announced, -1: unknown */
 	int64_t sent;   /* of a PULL body */
+
+	/* with workers */
+	enum job job;
+	struct exchange *next_job;
+	struct rung_mail mail;       /* the job is done */
+	bool has_wake;               /* one came while a worker asked the body */
+	char *block;                 /* what a worker read of the body */
+	size_t block_at, block_size; /* bytes passed on, bytes in it */
+	ssize_t ending;              /* once is_over: what the body ended with */
+	bool is_over;
+	struct rung_finish how;   /* for RUNG_JOB_FINISH */
+	struct sockaddr_in6 peer; /* large enough for IPv4's; family AF_UNIX for what has no address */
 };
 
 struct loop {
@@ -63,25 +93,30 @@ struct loop {
 	pthread_t thread;
 	bool is_running;
 	int listen_fd;
-	int pipe[2];          /* numbers: a descriptor to serve, or WAKE */
-	atomic_bool has_mail; /* there may be a number in the pipe: spares a read a turn */
+	int wake_fd; /* an eventfd in libmicrohttpd's epoll set: there is mail */
+	int watch_fd; /* an epoll set, in that one too: clients that hang up while libmicrohttpd does not look */
+	_Atomic(struct rung_mail *) mail; /* newest first */
+	atomic_bool has_mail;             /* wake_fd may be readable: spares a read a turn */
 	struct rung_arena_pool pool;
 	struct exchange *free;
 	unsigned free_count;
-	struct exchange *waiting;
+	struct exchange *polled;   /* those whose body nobody can wake */
 	struct exchange *files;    /* those whose file is being sent */
 	struct timespec next_look; /* at these */
 	struct connection *connections;
 	unsigned connection_count;
-	bool is_draining;
+	unsigned away;      /* exchanges with a job */
+	unsigned suspended; /* exchanges that libmicrohttpd leaves alone */
+	bool is_draining, is_past_deadline;
 	bool has_told; /* of a refusal that libmicrohttpd is about to tell of */
-	unsigned cut; /* requests that the deadline cut */
+	unsigned cut;  /* requests that the deadline cut */
 };
 
 struct rung_server {
 	struct rung_app *app;
 	struct rung_site site;
 	struct rung_limits limits;
+	struct rung_workers *workers; /* NULL: handlers run on the loops */
 	struct loop *loops;
 	unsigned loop_count;
 	atomic_uint next_loop; /* for rung_server_add() */
@@ -96,6 +131,15 @@ struct rung_server {
 	bool is_started; /* the stack is */
 };
 
+/* Milliseconds of a clock that never goes back; some milliseconds late, for the price of a few instructions. */
+static inline int64_t rung_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* -- server_listen.c ------------------------------------------------------------------------------------------- */
 
 /* Opens a listening socket for each loop, all on one port, and fills the server's port, url and authorities.
@@ -104,11 +148,16 @@ int rung_server_listen(struct rung_server *server, const char *address, unsigned
 
 /* -- server_loop.c --------------------------------------------------------------------------------------------- */
 
-int rung_loop_open(struct loop *loop);  /* makes daemon and pipe; refused with a message */
-int rung_loop_start(struct loop *loop); /* its thread */
-int rung_loop_send(struct loop *loop, int number);
-enum { RUNG_LOOP_WAKE = -1 };
+int rung_loop_open(struct loop *loop);   /* makes daemon and descriptors; refused with a message */
+int rung_loop_start(struct loop *loop);  /* its thread */
+void rung_loop_wake(struct loop *loop);  /* threads: any */
 void rung_loop_close(struct loop *loop); /* joins the thread, frees everything */
+
+/* Has the mail delivered on the loop's thread. Threads: any. */
+void rung_loop_post(struct loop *loop, struct rung_mail *mail);
+
+/* Notices from now on when the client hangs up, which libmicrohttpd does not while the connection is suspended. */
+void rung_loop_watch(struct connection *connection);
 
 /* -- server_answer.c: libmicrohttpd's callbacks ------------------------------------------------------------------ */
 
@@ -117,6 +166,12 @@ enum MHD_Result rung_answer(void *loop, struct MHD_Connection *mhd, const char *
 	const char *version, const char *upload, size_t *upload_size, void **exchange);
 void rung_answer_done(
 	void *loop, struct MHD_Connection *mhd, void **exchange, enum MHD_RequestTerminationCode why);
+
+/* Every time a request could not be handed to a worker, or it came back. */
+void rung_answer_job_done(struct exchange *exchange, enum job job);
+
+void rung_exchange_suspend(struct exchange *exchange);
+void rung_exchange_resume(struct exchange *exchange); /* if it is suspended */
 
 /* -- server_guard.c ---------------------------------------------------------------------------------------------- */
 
@@ -134,14 +189,41 @@ void rung_guard_end(struct exchange *exchange, const char *method);
 
 /* -- server_send.c --------------------------------------------------------------------------------------------- */
 
-/* Queues the response; in its place a 500 or 503 without a body when it cannot be sent. MHD_NO closes the connection. */
-enum MHD_Result rung_server_send(
-	struct exchange *exchange, struct MHD_Connection *mhd, struct rung_response *res);
+/* What may wait for a disk, before rung_server_send(): brings small files into memory. */
+void rung_server_prepare(struct exchange *exchange);
 
-/* Asks a body again that was not there yet. */
-void rung_answer_resume(struct exchange *exchange);
+/* Queues the response; in its place a 500 or 503 without a body when it cannot be sent. MHD_NO closes the connection. */
+enum MHD_Result rung_server_send(struct exchange *exchange);
 
 /* Cuts the connections whose file has become shorter than what was promised of it: sendfile() then sends nothing, and
  * libmicrohttpd would wait for ever. */
 void rung_look_at_files(struct loop *loop);
 void rung_forget_file(struct exchange *exchange);
+
+/* -- server_body.c --------------------------------------------------------------------------------------------- */
+
+/* libmicrohttpd's content reader: the next bytes of the body, or the connection sleeps until there are some. */
+ssize_t rung_body_next(void *exchange, uint64_t position, char *buffer, size_t max);
+
+/* On a worker: reads a block. On the loop: takes what it read. */
+void rung_body_work(struct exchange *exchange);
+void rung_body_worked(struct exchange *exchange);
+
+/* A wake for the request; on its loop. */
+void rung_body_woken(struct exchange *exchange);
+
+/* Asks those again that nobody can wake. */
+void rung_body_poll(struct loop *loop);
+
+/* The client has hung up, or the deadline has come. */
+void rung_body_give_up(struct exchange *exchange);
+
+/* -- server_work.c --------------------------------------------------------------------------------------------- */
+
+/* Starts `count` threads. NULL, refused with a message, when that fails. */
+struct rung_workers *rung_workers_new(unsigned count, unsigned queue);
+void rung_workers_destroy(
+	struct rung_workers *workers); /* joins them; there must be no job left. NULL does nothing */
+
+/* Hands the exchange to a worker. False when the queue is full, which only RUNG_JOB_RUN meets. */
+bool rung_work(struct exchange *exchange, enum job job);

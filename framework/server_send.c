@@ -10,49 +10,11 @@
 
 /* -- bodies of answers ------------------------------------------------------------------------------------------- */
 
-/* A body that is not there yet: the connection sleeps, and its loop asks again. */
-static ssize_t wait_for_body(struct exchange *exchange)
-{
-	struct loop *loop = exchange->loop;
-
-	MHD_suspend_connection(exchange->mhd);
-	exchange->is_waiting = true;
-	exchange->next = loop->waiting;
-	loop->waiting = exchange;
-	return 0;
-}
-
-void rung_answer_resume(struct exchange *exchange)
-{
-	exchange->is_waiting = false;
-	MHD_resume_connection(exchange->mhd);
-}
-
-static ssize_t read_body(void *cls, uint64_t position, char *buffer, size_t max)
-{
-	struct exchange *exchange = cls;
-
-	if (exchange->is_broken || exchange->is_cut)
-		return MHD_CONTENT_READER_END_WITH_ERROR;
-	ssize_t n = rung_body_read(exchange->response, (int64_t)position, buffer, max);
-	if (n > 0) {
-		exchange->sent += n;
-		return n;
-	}
-	if (n == -EAGAIN)
-		return wait_for_body(exchange);
-	if (n == 0 && exchange->length < 0)
-		return MHD_CONTENT_READER_END_OF_STREAM;
-	exchange->is_broken = true;
-	rung_log_broken_body(&exchange->request.env, n, exchange->sent);
-	return MHD_CONTENT_READER_END_WITH_ERROR;
-}
-
 static struct MHD_Response *from_source(struct exchange *exchange)
 {
 	uint64_t size = exchange->length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)exchange->length;
 	struct MHD_Response *response =
-		MHD_create_response_from_callback(size, RUNG_STREAM_BLOCK, read_body, exchange, NULL);
+		MHD_create_response_from_callback(size, RUNG_STREAM_BLOCK, rung_body_next, exchange, NULL);
 
 	/* libmicrohttpd ends the chunks of a body that HEAD does not have, and so spoils the connection; like this it
 	 * closes it instead. */
@@ -77,6 +39,17 @@ static int load_file(struct exchange *exchange, struct rung_response *res)
 		at += (size_t)n;
 	}
 	return rung_body_static(res, bytes, size);
+}
+
+void rung_server_prepare(struct exchange *exchange)
+{
+	struct rung_response *res = exchange->response;
+
+	exchange->is_head = rung_is_head(&exchange->request);
+	exchange->length = rung_response_length(res, exchange->is_head);
+	exchange->err = 0;
+	if (res->kind == RUNG_BODY_FILE && exchange->length <= RUNG_IN_ONE_BUFFER && !exchange->is_head)
+		exchange->err = load_file(exchange, res);
 }
 
 static void remember_file(struct exchange *exchange, const struct rung_response *res)
@@ -115,9 +88,7 @@ void rung_look_at_files(struct loop *loop)
 		rung_log(env, RUNG_LOG_ERROR,
 			"rung: body of %s %s%s: the file was truncated while it was sent", env->method,
 			env->script_name, env->path_info);
-		shutdown(
-			MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
-			SHUT_RDWR);
+		shutdown(exchange->connection->fd, SHUT_RDWR);
 	}
 }
 
@@ -139,27 +110,18 @@ static struct MHD_Response *from_bytes(const void *bytes, size_t size)
 	return MHD_create_response_from_buffer(size, (void *)(uintptr_t)bytes, MHD_RESPMEM_PERSISTENT);
 }
 
-/* Returns NULL with *ret_err set when there can be none. */
-static struct MHD_Response *make_response(struct exchange *exchange, struct rung_response *res, int *ret_err)
+/* NULL: out of memory. */
+static struct MHD_Response *make_response(struct exchange *exchange)
 {
-	*ret_err = -ENOMEM;
-	if (res->kind == RUNG_BODY_BYTES && !exchange->is_head) {
-		exchange->length = (int64_t)res->body_->bytes.size;
-		return from_bytes(res->body_->bytes.at, res->body_->bytes.size);
-	}
-	exchange->length = rung_response_length(res, exchange->is_head);
+	struct rung_response *res = exchange->response;
+
 	/* For HEAD only the length matters: nothing is read. */
 	if (exchange->is_head && exchange->length != 0)
 		return from_source(exchange);
-	if (res->kind == RUNG_BODY_FILE && exchange->length > RUNG_IN_ONE_BUFFER)
-		return from_descriptor(exchange, res);
-	if (res->kind == RUNG_BODY_FILE) {
-		*ret_err = load_file(exchange, res);
-		if (*ret_err < 0)
-			return NULL;
-	}
 	if (res->kind == RUNG_BODY_BYTES)
 		return from_bytes(res->body_->bytes.at, res->body_->bytes.size);
+	if (res->kind == RUNG_BODY_FILE)
+		return from_descriptor(exchange, res);
 	if (res->kind == RUNG_BODY_PULL)
 		return from_source(exchange);
 	return from_bytes("", 0);
@@ -225,38 +187,39 @@ static int add_fields(
 }
 
 /* What is sent when the answer cannot be: nothing of it has gone out yet. */
-static struct MHD_Response *fall_back(struct exchange *exchange, struct rung_response *res, int err)
+static RUNG_COLD struct MHD_Response *fall_back(struct exchange *exchange)
 {
 	struct rung_env *env = &exchange->request.env;
 
 	rung_forget_file(exchange);
-	exchange->status = err == -ENOMEM ? 503 : 500;
+	exchange->status = exchange->err == -ENOMEM ? 503 : 500;
 	exchange->length = 0;
 	rung_log(env, RUNG_LOG_ERROR, "rung: %d for %s %s%s: the answer could not be sent: %s",
 		exchange->status, env->method, env->script_name, env->path_info,
-		err == -EMSGSIZE ? "its head is larger than the connection's memory" : strerror(-err));
-	rung_response_clear(res);
+		exchange->err == -EMSGSIZE ? "its head is larger than the connection's memory"
+					   : strerror(-exchange->err));
+	rung_response_clear(exchange->response);
 	return from_bytes("", 0);
 }
 
-enum MHD_Result rung_server_send(
-	struct exchange *exchange, struct MHD_Connection *mhd, struct rung_response *res)
+enum MHD_Result rung_server_send(struct exchange *exchange)
 {
-	int err = 0;
+	struct rung_response *res = exchange->response;
+	struct MHD_Response *response = NULL;
 
 	exchange->status = res->status;
-	struct MHD_Response *response = make_response(exchange, res, &err);
-	if (response)
-		err = add_fields(exchange, response, res);
-	if (response && err < 0) {
-		MHD_destroy_response(response);
-		response = NULL;
+	if (exchange->err == 0) {
+		response = make_response(exchange);
+		exchange->err = response ? add_fields(exchange, response, res) : -ENOMEM;
+	}
+	if (exchange->err < 0) {
+		if (response)
+			MHD_destroy_response(response);
+		response = fall_back(exchange);
 	}
 	if (!response)
-		response = fall_back(exchange, res, err);
-	if (!response)
 		return MHD_NO;
-	enum MHD_Result queued = MHD_queue_response(mhd, (unsigned)exchange->status, response);
+	enum MHD_Result queued = MHD_queue_response(exchange->mhd, (unsigned)exchange->status, response);
 	MHD_destroy_response(response);
 	return queued;
 }

@@ -3,7 +3,7 @@
  * that ask, that leave in the middle, and that come in by rung_server_add(), other threads with in-process clients, and a stop
  * while all of them go on. A plain program, since a test framework's processes and signals would only be in the way.
  *
- * Exits 0 when every answer that came was right and the finish hooks heard of each request once.
+ * race [WORKERS]: handlers run on the loops, or on so many workers. Exits 0 when every answer that came was right and the finish hooks heard of each request once.
  */
 #include <rung/access_log.h>
 #include <rung/basic_auth.h>
@@ -203,11 +203,13 @@ static void *be_inside(void *argument)
 	return NULL;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	unsigned workers = argc > 1 ? (unsigned)atoi(argv[1]) : 0;
 	pthread_t clients[CLIENTS], inside;
 
-	server = rung_server_new(make_stack(), .loops = 3, .limits = { .drain_seconds = 5 });
+	server = rung_server_new(
+		make_stack(), .loops = 3, .workers = workers, .limits = { .drain_seconds = 5 });
 	if (!server) {
 		fprintf(stderr, "race: %s\n", rung_error());
 		return 1;

@@ -109,6 +109,9 @@ struct rung_server *test_server(struct rung_app *app, struct rung_server_options
 	options.setup = &setup;
 	if (!options.loops)
 		options.loops = 1;
+	/* The same tests run with handlers on the loops and with handlers on workers. */
+	if (!options.workers && getenv("TEST_WORKERS"))
+		options.workers = (unsigned)atoi(getenv("TEST_WORKERS"));
 	struct rung_server *server = rung_server_open(&options);
 	cr_assert(server, "the server was refused: %s", rung_error());
 	return server;

@@ -1,0 +1,168 @@
+/*
+ * server_work.c: the workers: threads that run handlers which may wait, while the loops go on. A connection whose request
+ * is with a worker is suspended; the exchange comes back to its loop as mail.
+ *
+ * The queue is bounded for new requests alone: what was begun is also finished, and an exchange has one job at a time, so
+ * that the rest is bounded by the number of connections.
+ */
+#include "server_private.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct rung_workers {
+	pthread_mutex_t lock;
+	pthread_cond_t has_job;
+	struct exchange *first, **end;
+	unsigned waiting; /* requests in the queue */
+	unsigned limit;   /* of these */
+	unsigned idle;    /* threads that wait */
+	unsigned count;
+	bool is_ending;
+	pthread_t threads[];
+};
+
+static void work(struct exchange *exchange)
+{
+	switch (exchange->job) {
+	case RUNG_JOB_RUN:
+		exchange->response = rung_request_run(&exchange->request);
+		rung_server_prepare(exchange);
+		break;
+	case RUNG_JOB_READ:
+		rung_body_work(exchange);
+		break;
+	case RUNG_JOB_FINISH:
+		rung_request_finish(&exchange->request, &exchange->how);
+		break;
+	case RUNG_JOB_NONE:
+		break;
+	}
+}
+
+static void come_back(struct rung_mail *mail, bool is_over)
+{
+	struct exchange *exchange = (struct exchange *)((char *)mail - offsetof(struct exchange, mail));
+	enum job job = exchange->job;
+
+	(void)is_over; /* loops end after the last job */
+	exchange->job = RUNG_JOB_NONE;
+	exchange->loop->away--;
+	rung_answer_job_done(exchange, job);
+}
+
+static struct exchange *take_job(struct rung_workers *workers)
+{
+	struct exchange *exchange = workers->first;
+
+	workers->first = exchange->next_job;
+	if (!workers->first)
+		workers->end = &workers->first;
+	if (exchange->job == RUNG_JOB_RUN)
+		workers->waiting--;
+	return exchange;
+}
+
+static void *serve(void *argument)
+{
+	struct rung_workers *workers = argument;
+
+	pthread_mutex_lock(&workers->lock);
+	for (;;) {
+		while (!workers->first && !workers->is_ending) {
+			workers->idle++;
+			pthread_cond_wait(&workers->has_job, &workers->lock);
+			workers->idle--;
+		}
+		if (!workers->first)
+			break;
+		struct exchange *exchange = take_job(workers);
+		pthread_mutex_unlock(&workers->lock);
+		work(exchange);
+		rung_loop_post(exchange->loop, &exchange->mail);
+		pthread_mutex_lock(&workers->lock);
+	}
+	pthread_mutex_unlock(&workers->lock);
+	return NULL;
+}
+
+bool rung_work(struct exchange *exchange, enum job job)
+{
+	struct rung_workers *workers = exchange->loop->server->workers;
+
+	exchange->job = job;
+	exchange->next_job = NULL;
+	exchange->mail.deliver = come_back;
+	pthread_mutex_lock(&workers->lock);
+	bool is_full = job == RUNG_JOB_RUN && workers->waiting >= workers->limit;
+	if (!is_full) {
+		*workers->end = exchange;
+		workers->end = &exchange->next_job;
+		workers->waiting += job == RUNG_JOB_RUN;
+		exchange->loop->away++;
+		if (workers->idle)
+			pthread_cond_signal(&workers->has_job);
+	}
+	pthread_mutex_unlock(&workers->lock);
+	if (is_full)
+		exchange->job = RUNG_JOB_NONE;
+	return !is_full;
+}
+
+/* Like loops they take no signal. */
+static int start_threads(struct rung_workers *workers, unsigned count)
+{
+	sigset_t all, before;
+	int rc = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (workers->count < count && rc == 0) {
+		rc = pthread_create(&workers->threads[workers->count], NULL, serve, workers);
+		workers->count += rc == 0;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -rc;
+}
+
+struct rung_workers *rung_workers_new(unsigned count, unsigned queue)
+{
+	struct rung_workers *workers = calloc(1, sizeof *workers + count * sizeof *workers->threads);
+
+	if (!workers || pthread_mutex_init(&workers->lock, NULL) != 0) {
+		free(workers);
+		rung_refuse(-ENOMEM, "server: out of memory");
+		return NULL;
+	}
+	if (pthread_cond_init(&workers->has_job, NULL) != 0) {
+		pthread_mutex_destroy(&workers->lock);
+		free(workers);
+		rung_refuse(-ENOMEM, "server: out of memory");
+		return NULL;
+	}
+	workers->end = &workers->first;
+	workers->limit = queue;
+	int rc = start_threads(workers, count);
+	if (rc == 0)
+		return workers;
+	rung_refuse(rc, "server: cannot start %u workers: %s; give it fewer", count, strerror(-rc));
+	rung_workers_destroy(workers);
+	return NULL;
+}
+
+void rung_workers_destroy(struct rung_workers *workers)
+{
+	if (!workers)
+		return;
+	pthread_mutex_lock(&workers->lock);
+	workers->is_ending = true;
+	pthread_cond_broadcast(&workers->has_job);
+	pthread_mutex_unlock(&workers->lock);
+	for (unsigned i = 0; i < workers->count; i++)
+		pthread_join(workers->threads[i], NULL);
+	pthread_cond_destroy(&workers->has_job);
+	pthread_mutex_destroy(&workers->lock);
+	free(workers);
+}
