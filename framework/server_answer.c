@@ -33,6 +33,7 @@ static struct exchange *take_exchange(struct loop *loop)
 	exchange->is_suspended = exchange->is_waiting = exchange->is_polled = false;
 	exchange->is_broken = exchange->is_cut = false;
 	exchange->has_wake = exchange->is_over = false;
+	exchange->job = RUNG_JOB_NONE;
 	exchange->block = NULL;
 	exchange->block_at = exchange->block_size = 0;
 	exchange->input = NULL;

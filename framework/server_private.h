@@ -176,7 +176,7 @@ void rung_exchange_resume(struct exchange *exchange); /* if it is suspended */
 /* -- server_guard.c ---------------------------------------------------------------------------------------------- */
 
 /* Logs, and mends, what libmicrohttpd says when it refuses a request by itself. */
-void rung_guard_listen(void *loop, const char *format, va_list arguments);
+void rung_guard_listen(void *loop, const char *format, va_list arguments) RUNG_PRINTF(2, 0);
 
 /* True when the pieces of a head lie where this libmicrohttpd is known to leave them. */
 bool rung_guard_knows_layout(void);
