@@ -299,7 +299,9 @@ const struct rung_reply *rung_client_start(
 		return refused(client, refusal);
 	client->is_head = rung_is_head(&client->request);
 	client->sent = 0;
+	rung_must_not_wait = true;
 	client->response = rung_request_run(&client->request);
+	rung_must_not_wait = false;
 	note_cookies(client);
 	set_length(client, client->response);
 	client->reply =

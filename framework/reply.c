@@ -1,6 +1,7 @@
 /* reply.c: whole replies: status, Content-Type and body in one call. */
 #include "request.h"
 #include <rung/mime.h>
+#include <rung/pipe.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -84,6 +85,15 @@ int rung_reply_textf(struct rung_response *res, int status, const char *format, 
 	res->status = status;
 	RUNG_PUT_LITERAL(res, "Content-Type", "text/plain; charset=utf-8");
 	return rung_body_static(res, text, (size_t)size);
+}
+
+int rung_reply_pipe(
+	struct rung_response *res, int status, const char *content_type, struct rung_pipe *pipe)
+{
+	res->status = status;
+	if (content_type)
+		rung_header(res, "Content-Type", content_type);
+	return rung_body_pipe(res, pipe);
 }
 
 int rung_reply_pull(struct rung_response *res, int status, const char *content_type,

@@ -257,6 +257,9 @@ static inline int rung_put_literal(
 /* Records the first error of a setter; returns it. */
 int rung_response_stick(struct rung_response *res, int err);
 
+/* True on a thread that others wait for: an event loop, or one that runs a handler. A pipe then never waits for room. */
+extern _Thread_local bool rung_must_not_wait;
+
 /* Reads from a body as the server and the client do. FILE bodies are read by offset. Same returns as
  * rung_source.read. */
 ssize_t rung_body_read(struct rung_response *res, int64_t at, void *buffer, size_t max);

@@ -11,10 +11,12 @@
 #include <rung/conditional.h>
 #include <rung/date.h>
 #include <rung/env.h>
+#include <rung/events.h>
 #include <rung/headers.h>
 #include <rung/main.h>
 #include <rung/mime.h>
 #include <rung/names.h>
+#include <rung/pipe.h>
 #include <rung/range.h>
 #include <rung/response.h>
 #include <rung/routes.h>

@@ -289,6 +289,7 @@ static void *turn(void *argument)
 	struct loop *loop = argument;
 	struct rung_server *server = loop->server;
 
+	rung_must_not_wait = true;
 	for (;;) {
 		MHD_run_wait(loop->daemon, patience(loop));
 		if (atomic_load_explicit(&loop->has_mail, memory_order_relaxed))

@@ -28,7 +28,9 @@ static void work(struct exchange *exchange)
 {
 	switch (exchange->job) {
 	case RUNG_JOB_RUN:
+		rung_must_not_wait = true;
 		exchange->response = rung_request_run(&exchange->request);
+		rung_must_not_wait = false;
 		rung_server_prepare(exchange);
 		break;
 	case RUNG_JOB_READ:
