@@ -1,0 +1,16 @@
+/* main_flags.h: private: what the command line and the environment tell a program. One table in main_flags.c has every flag. */
+#pragma once
+
+#include <rung/server.h>
+
+struct flags {
+	struct rung_server_options server; /* its setup is left to whoever serves */
+	struct rung_setup setup;
+	bool print_stack, help, inspect, trace;
+};
+
+/* Returns 0, or -EINVAL with a message for rung_error(). Strings point into argv and the environment. */
+int rung_flags_parse(int argc, char **argv, struct flags *flags);
+
+/* The table as a text for people. Returns 0, or -1 where it could not be written. */
+int rung_flags_help(const char *program);
