@@ -1,5 +1,6 @@
 /* pipe.c: a ring of bytes between a writer on any thread and whoever asks the body. See pipe.h. */
 #include "request.h"
+#include "ring.h"
 #include <rung/pipe.h>
 #include <rung/wake.h>
 
@@ -27,8 +28,8 @@ struct rung_pipe {
 	int err;                  /* what the body ends with once it is closed */
 	struct rung_env *env;     /* of the response, while it is a body */
 	struct rung_waker *waker; /* likewise, to the end of the pipe */
-	size_t first, size, room;
-	char ring[];
+	struct rung_ring ring;
+	char bytes[];
 };
 
 struct rung_pipe *rung_pipe_open(const struct rung_pipe_options *given)
@@ -43,7 +44,8 @@ struct rung_pipe *rung_pipe_open(const struct rung_pipe_options *given)
 		rung_refuse(-ENOMEM, "pipe: out of memory");
 		return NULL;
 	}
-	*pipe = (struct rung_pipe){ .ends = 1, .is_endless = options.endless, .room = room };
+	*pipe = (struct rung_pipe){ .ends = 1, .is_endless = options.endless };
+	pipe->ring = (struct rung_ring){ .at = pipe->bytes, .room = room };
 	/* Neither fails on Linux with default attributes. */
 	pthread_mutex_init(&pipe->lock, NULL);
 	pthread_cond_init(&pipe->has_room, NULL);
@@ -66,18 +68,6 @@ static void drop_end(struct rung_pipe *pipe)
 
 /* -- the reading end ---------------------------------------------------------------------------------------------- */
 
-static size_t take(struct rung_pipe *pipe, char *buffer, size_t max)
-{
-	size_t size = pipe->size < max ? pipe->size : max;
-	size_t piece = pipe->room - pipe->first < size ? pipe->room - pipe->first : size;
-
-	memcpy(buffer, pipe->ring + pipe->first, piece);
-	memcpy(buffer + piece, pipe->ring, size - piece);
-	pipe->first = (pipe->first + size) % pipe->room;
-	pipe->size -= size;
-	return size;
-}
-
 /* Nothing is in it. */
 static ssize_t when_empty(struct rung_pipe *pipe)
 {
@@ -96,7 +86,7 @@ static ssize_t read_pipe(struct rung_source *source, void *buffer, size_t max)
 	struct rung_pipe *pipe = (struct rung_pipe *)source;
 
 	pthread_mutex_lock(&pipe->lock);
-	ssize_t n = pipe->size ? (ssize_t)take(pipe, buffer, max) : when_empty(pipe);
+	ssize_t n = pipe->ring.size ? (ssize_t)rung_ring_take(&pipe->ring, buffer, max) : when_empty(pipe);
 	if (pipe->waiting && n != -EAGAIN)
 		pthread_cond_broadcast(&pipe->has_room);
 	pthread_mutex_unlock(&pipe->lock);
@@ -154,21 +144,6 @@ static int state_of(const struct rung_pipe *pipe)
 	return pipe->is_gone ? -EPIPE : pipe->is_stopped ? -ESHUTDOWN : 0;
 }
 
-/* As much as there is room for. */
-static size_t put(struct rung_pipe *pipe, const char *bytes, size_t size)
-{
-	size_t left = pipe->room - pipe->size;
-	size_t at = (pipe->first + pipe->size) % pipe->room;
-
-	if (size > left)
-		size = left;
-	size_t piece = pipe->room - at < size ? pipe->room - at : size;
-	memcpy(pipe->ring + at, bytes, piece);
-	memcpy(pipe->ring, bytes + piece, size - piece);
-	pipe->size += size;
-	return size;
-}
-
 /* The lock is held, and given up. A reader that was not told "not yet" asks by itself. */
 static void unlock_and_feed(struct rung_pipe *pipe)
 {
@@ -197,7 +172,7 @@ int rung_pipe_write(struct rung_pipe *pipe, const void *bytes, size_t size)
 	pthread_mutex_lock(&pipe->lock);
 	int rc = state_of(pipe);
 	while (rc == 0 && size) {
-		size_t piece = put(pipe, at, size);
+		size_t piece = rung_ring_put(&pipe->ring, at, size);
 
 		at += piece;
 		size -= piece;
@@ -205,7 +180,7 @@ int rung_pipe_write(struct rung_pipe *pipe, const void *bytes, size_t size)
 			unlock_and_feed(pipe);
 			pthread_mutex_lock(&pipe->lock);
 		}
-		while (rc == 0 && size && pipe->size == pipe->room && state_of(pipe) == 0)
+		while (rc == 0 && size && pipe->ring.size == pipe->ring.room && state_of(pipe) == 0)
 			rc = wait_for_room(pipe);
 		if (rc == 0)
 			rc = state_of(pipe);
@@ -218,12 +193,12 @@ int rung_pipe_offer(struct rung_pipe *pipe, const void *bytes, size_t size)
 {
 	pthread_mutex_lock(&pipe->lock);
 	int rc = state_of(pipe);
-	if (rc == 0 && size > pipe->room)
+	if (rc == 0 && size > pipe->ring.room)
 		rc = -EMSGSIZE;
-	else if (rc == 0 && size > pipe->room - pipe->size)
+	else if (rc == 0 && size > pipe->ring.room - pipe->ring.size)
 		rc = -EAGAIN;
 	if (rc == 0)
-		put(pipe, bytes, size);
+		rung_ring_put(&pipe->ring, bytes, size);
 	unlock_and_feed(pipe);
 	return rc;
 }
