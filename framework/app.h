@@ -55,6 +55,13 @@ struct rung_order {
 	bool advice;         /* printed with the stack instead of refused */
 };
 
+/* What is settled about a request's body before it is read. */
+struct rung_admission {
+	int64_t body_limit; /* bytes; at first the server's */
+	bool answers_large; /* some app answers 413 to what is larger, so that layers outside it see that too */
+	bool stream_input;  /* the body is read as it comes, by a handler on a worker */
+};
+
 struct rung_app_class {
 	size_t size;      /* of the whole struct that embeds struct rung_app, in bytes */
 	const char *name; /* in messages, the printed stack and order rules */
@@ -75,6 +82,14 @@ struct rung_app_class {
 	/* One line of detail for the printed stack, such as `realm="files"`, into buffer (NUL-terminated). */
 	void (*describe)(const struct rung_app *app, char *buffer, size_t room);
 	const struct rung_order *order; /* ended by { 0 }; NULL: no rule */
+	/*
+	 * Asked, outer apps before inner ones, when the head of a request with a body is there and nothing of the body has been read.
+	 * May change what `admission` says. True: the body is wanted. False: this app answers without it, whatever it is; then
+	 * the stack is called at once with an empty one, and the connection ends with the answer. An app that holds
+	 * others asks the one that would answer, by rung_admit(). NULL: as if true; next is asked then too.
+	 */
+	bool (*admit)(
+		const struct rung_app *self, struct rung_env *env, struct rung_admission *admission);
 	/* A probe that the app brings: it looks on at every link of the stack that starts, beside those of the setup. Asked
 	 * before anything starts. NULL, or a result of NULL: none. */
 	const struct rung_probe *(*probe)(struct rung_app *app, const struct rung_setup *setup);
@@ -160,6 +175,10 @@ static inline void rung_next(const struct rung_app *self, struct rung_env *env, 
 {
 	rung_call(self->next, env, res);
 }
+
+/* Asks an app, and what is inside it, about the body of a request: for a class's `admit`. */
+RUNG_API bool rung_admit(
+	const struct rung_app *app, struct rung_env *env, struct rung_admission *admission);
 
 /* -- stacks ------------------------------------------------------------------------------------------------ */
 

@@ -19,6 +19,7 @@ struct rung_app_record {
 	unsigned pending; /* of those, what the list that is being taken right now has */
 	unsigned starts;  /* stacks that have started it and not stopped it */
 	bool unchecked;   /* exempt from order rules */
+	bool may_wait;    /* as if its class had RUNG_BLOCKS */
 	const struct rung_probe *probes[RUNG_MAX_PROBES + 1]; /* NULL-ended */
 	struct rung_app *
 		*started; /* of the outermost app of a stack: all its apps in the order of their start */
@@ -37,7 +38,12 @@ int rung_take_all(struct rung_app *const *apps, size_t stride, size_t count, con
 /* True when the stack ends in an endpoint. */
 bool rung_app_is_closed(const struct rung_app *app);
 
-/* Of a stack that was started: the first app whose class says that it may wait, or NULL. */
+static inline bool rung_app_may_wait(const struct rung_app *app)
+{
+	return app->record_->may_wait || (app->class_->flags & RUNG_BLOCKS);
+}
+
+/* Of a stack that was started: the first app that may wait, or NULL. */
 const struct rung_app *rung_blocker(const struct rung_app *app);
 
 /* Probes stand between a link and the class's call while they are installed. */

@@ -73,34 +73,6 @@ void rung_uri_header_set(struct rung_env *env, const char *name)
 	env->request_->uri_header = name;
 }
 
-/* -- the body --------------------------------------------------------------------------------------------------- */
-
-ssize_t rung_input_read(struct rung_env *env, void *buffer, size_t max)
-{
-	size_t size;
-	const char *bytes = rung_input_bytes(env, &size);
-	size_t left = size - env->input_at_;
-
-	if (left > max)
-		left = max;
-	if (left)
-		memcpy(buffer, bytes + env->input_at_, left);
-	env->input_at_ += left;
-	return (ssize_t)left;
-}
-
-void rung_input_rewind(struct rung_env *env)
-{
-	env->input_at_ = 0;
-}
-
-const void *rung_input_bytes(const struct rung_env *env, size_t *ret_size)
-{
-	/* A view whose body was dropped has length 0 and sees none, though the request still holds it. */
-	*ret_size = (size_t)env->content_length;
-	return env->content_length ? env->request_->input : "";
-}
-
 /* -- memory ----------------------------------------------------------------------------------------------------- */
 
 void *rung_alloc(const struct rung_env *env, size_t size)

@@ -30,7 +30,7 @@ struct rung_env {
 	const char *query;       /* without "?", "" if none */
 	const char *protocol;    /* "HTTP/1.1" */
 	const char *uri;         /* the URI this view was dispatched for; NULL in the client's own */
-	int64_t content_length;  /* bytes of request body; 0 if none */
+	int64_t content_length;  /* bytes of request body; 0 if none; -1: not known, one in chunks that is read as it comes */
 	unsigned hop;            /* redispatches between the client and this view; 0: from the client */
 	const struct rung_env *outer; /* the view this one was opened from, NULL for the root */
 
@@ -77,13 +77,23 @@ RUNG_API void rung_uri_header_set(struct rung_env *env, const char *name);
 
 /* -- the request's body (Rack: rack.input) ----------------------------------------------------------------- */
 
-/* Reads on from where this view stands. Returns the bytes read, 0 at the end. Each redispatch starts anew. */
+/*
+ * Reads on from where this view stands. Returns the bytes read, 0 at the end. Each redispatch starts anew.
+ *
+ * On a route with .stream_input the bytes come as the client sends them, and this waits for them: -ECONNRESET when it left
+ * half-way, -ETIMEDOUT when it was too slow, -E2BIG when the body went past its limit. They go by once: a view that would
+ * begin again, after another one has read, gets -ESPIPE.
+ */
 RUNG_API ssize_t rung_input_read(struct rung_env *env, void *buffer, size_t max);
 
 /* Back to the first byte, for this view. */
 RUNG_API void rung_input_rewind(struct rung_env *env);
 
-/* The whole body, whatever has been read of it. Never NULL; a NUL follows the last byte. */
+/*
+ * The whole body, whatever has been read of it; a NUL follows the last byte. Large ones are a file that is mapped into
+ * memory, so this is not the way to copy them. Never NULL, but on a route with .stream_input, where this waits for the whole of it:
+ * then NULL, with the failure recorded, when the body breaks off, was read in part before, or cannot be kept.
+ */
 RUNG_API const void *rung_input_bytes(const struct rung_env *env, size_t *ret_size);
 
 /* -- the request's memory ---------------------------------------------------------------------------------- */

@@ -236,7 +236,7 @@ void rung_stop(struct rung_app *app)
 const struct rung_app *rung_blocker(const struct rung_app *app)
 {
 	for (size_t i = 0; i < app->record_->started_count; i++)
-		if (app->record_->started[i]->class_->flags & RUNG_BLOCKS)
+		if (rung_app_may_wait(app->record_->started[i]))
 			return app->record_->started[i];
 	return NULL;
 }

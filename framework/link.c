@@ -66,6 +66,14 @@ void rung_contain_(const struct rung_app *app, struct rung_env *env, struct rung
 		rung_log_failure(env, status);
 }
 
+bool rung_admit(const struct rung_app *app, struct rung_env *env, struct rung_admission *admission)
+{
+	for (; app; app = app->next)
+		if (app->class_->admit && !app->class_->admit(app, env, admission))
+			return false;
+	return true;
+}
+
 int rung_probed_call(const struct rung_app *app, struct rung_env *env, struct rung_response *res)
 {
 	const struct rung_probe *const *probes = app->record_->probes;

@@ -33,6 +33,8 @@ static const struct flag table[] = {
 	{ "loops", "N", NUMBER, AT(server.loops), 1024, "event loops (default: one a core)" },
 	{ "workers", "N", NUMBER, AT(server.workers), 4096,
 		"threads for handlers that wait (default: none; handlers run on the loops)" },
+	{ "spool", "DIR", TEXT, AT(server.spool), 0,
+		"the folder for large request bodies (default: TMPDIR in the environment, else /tmp)" },
 	{ "reproxy", "SERVER", SERVER, AT(setup.server), 0,
 		"who acts on a reproxy: self, header, nginx, apache, lighttpd, perlbal, h2o\n"
 		"(default: RUNG_REPROXY in the environment, else self)" },

@@ -26,23 +26,46 @@ const char *rung_mount_match(const struct rung_mount_app *mount, const char *pat
 	return path;
 }
 
+/* What the inner app sees. NULL: out of memory. */
+static struct rung_env *make_view(const struct rung_mount_app *mount, struct rung_env *env, const char *rest)
+{
+	if (!*mount->location)
+		return env;
+	struct rung_env *view = rung_env_copy(env);
+	const char *script = view ? rung_printf(env, "%s%s", env->script_name, mount->location) : NULL;
+	if (!script)
+		return NULL;
+	view->script_name = script;
+	view->path_info = rest;
+	return view;
+}
+
 void rung_mount_run(
 	const struct rung_mount_app *mount, struct rung_env *env, struct rung_response *res, const char *rest)
 {
-	if (*mount->location) {
-		struct rung_env *view = rung_env_copy(env);
-		const char *script =
-			view ? rung_printf(env, "%s%s", env->script_name, mount->location) : NULL;
+	struct rung_env *view = make_view(mount, env, rest);
 
-		if (!script) {
-			rung_response_stick(res, -ENOMEM);
-			return;
-		}
-		view->script_name = script;
-		view->path_info = rest;
-		env = view;
-	}
-	rung_call(mount->inner, env, res);
+	if (view)
+		rung_call(mount->inner, view, res);
+	else
+		rung_response_stick(res, -ENOMEM);
+}
+
+/* Without memory for the view the answer will be 503, and needs no body. */
+bool rung_mount_admit(const struct rung_mount_app *mount, struct rung_env *env,
+	struct rung_admission *admission, const char *rest)
+{
+	struct rung_env *view = make_view(mount, env, rest);
+
+	return view && rung_admit(mount->inner, view, admission);
+}
+
+static bool mount_admit(const struct rung_app *self, struct rung_env *env, struct rung_admission *admission)
+{
+	const struct rung_mount_app *mount = (const struct rung_mount_app *)self;
+	const char *rest = rung_mount_match(mount, env->path_info);
+
+	return rest && rung_mount_admit(mount, env, admission, rest);
 }
 
 /* A mount that stands by itself, outside rung_routes(), knows nothing of other hosts and looks at the path alone. */
@@ -77,6 +100,7 @@ const struct rung_app_class rung_mount_class = {
 	.name = "mount",
 	.flags = RUNG_ENDPOINT | RUNG_UNNAMED,
 	.call = mount_call,
+	.admit = mount_admit,
 	.destroy = mount_destroy,
 	.children = mount_children,
 };

@@ -31,7 +31,7 @@ static void print_app(struct printer *printer, struct rung_app *app, const char 
 		fprintf(printer->out, "  %s", detail);
 	if (app->class_->flags & RUNG_BUFFERS)
 		fputs("  (holds whole bodies)", printer->out);
-	if (app->class_->flags & RUNG_BLOCKS)
+	if (rung_app_may_wait(app))
 		fputs("  (may wait)", printer->out);
 	fputc('\n', printer->out);
 	if (app->class_->children) {

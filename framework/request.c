@@ -45,6 +45,8 @@ void rung_request_begin(struct rung_request *request, const struct rung_site *si
 	request->finish_hooks = request->response_hooks = NULL;
 	request->input = "";
 	request->input_size = 0;
+	request->stream = NULL;
+	request->body_limit = 0;
 	request->find_peer = NULL;
 	request->waker = NULL;
 	request->uri_header = NULL;

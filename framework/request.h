@@ -8,6 +8,7 @@
 
 #include "arena.h"
 #include "header_list.h"
+#include "input.h"
 #include <rung/app.h>
 #include <rung/body.h>
 #include <rung/env.h>
@@ -106,8 +107,11 @@ struct rung_request {
 	struct rung_value *values;             /* newest first */
 	struct rung_hook *finish_hooks;
 	struct rung_hook *response_hooks;
-	const char *input;
+	const char *input; /* the body, whole; with a NUL behind it */
 	size_t input_size;
+	struct rung_spool spool;    /* on its way there */
+	struct rung_stream *stream; /* or it goes by; NULL: it is whole */
+	int64_t body_limit;                    /* the server's, bytes; 0: none */
 	const struct rung_field *length_field; /* Content-Length as sent, or NULL */
 	bool is_chunked;                       /* its body comes in chunks */
 	const struct sockaddr *(*find_peer)(struct rung_request *request); /* NULL: nobody is there */

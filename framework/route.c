@@ -60,11 +60,28 @@ static __attribute__((noinline)) void run_with_params(
 		rung_call(match->route->inner, view, res);
 }
 
+/* The server's limit where the route has none. A body that went past it while it came was not kept, but counted. */
+static bool is_too_large(const struct rung_route *route, const struct rung_env *env)
+{
+	int64_t limit = route->body_limit ? route->body_limit : env->request_->body_limit;
+
+	return limit && env->content_length > limit;
+}
+
+bool rung_route_admit(const struct rung_route *route, struct rung_env *env, struct rung_admission *admission)
+{
+	if (route->body_limit)
+		admission->body_limit = route->body_limit;
+	admission->answers_large = true;
+	admission->stream_input = admission->stream_input || route->stream_input;
+	return !is_too_large(route, env) && rung_admit(route->inner, env, admission);
+}
+
 void rung_match_run(const struct rung_match *match, struct rung_env *env, struct rung_response *res)
 {
 	const struct rung_route *route = match->route;
 
-	if (route->body_limit && env->content_length > route->body_limit)
+	if (__builtin_expect(env->content_length > 0, 0) && is_too_large(route, env))
 		rung_reply_empty(res, 413);
 	else if (match->capture_count)
 		run_with_params(match, env, res);
@@ -101,6 +118,18 @@ static int route_call(const struct rung_app *self, struct rung_env *env, struct 
 	return 0;
 }
 
+/* What it does not take it answers without the body. */
+static bool route_admit(const struct rung_app *self, struct rung_env *env, struct rung_admission *admission)
+{
+	const struct rung_route *route = (const struct rung_route *)self;
+	struct rung_match match;
+
+	rung_match_clear(&match);
+	if (*env->path_info == '/' && rung_path_is_clean(env->path_info))
+		rung_tree_find(route->tree, env->method, env->path_info, &match);
+	return match.route && rung_route_admit(route, env, admission);
+}
+
 static int route_children(struct rung_app *app, rung_visit_fn visit, void *data)
 {
 	struct rung_route *route = (struct rung_route *)app;
@@ -125,6 +154,7 @@ const struct rung_app_class rung_route_class = {
 	.name = "route",
 	.flags = RUNG_ENDPOINT | RUNG_UNNAMED,
 	.call = route_call,
+	.admit = route_admit,
 	.destroy = route_destroy,
 	.children = route_children,
 };
@@ -190,6 +220,7 @@ static int fill_route(struct rung_route *route, const struct rung_route_options 
 	route->pattern = strdup(options->path);
 	route->param_names = strdup(options->path);
 	route->body_limit = options->body_limit;
+	route->stream_input = route->app.record_->may_wait = options->stream_input;
 	route->tree = rung_tree_new();
 	if ((options->method && !route->method) || !route->pattern || !route->param_names || !route->tree)
 		return rung_refuse(-ENOMEM, "route: out of memory");

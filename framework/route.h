@@ -15,6 +15,7 @@ struct rung_route {
 	struct rung_app *inner;              /* what answers: the route's .app, or one made of its .call */
 	bool is_function;                    /* inner was made of .call */
 	int64_t body_limit;                  /* bytes; 0: none of its own */
+	bool stream_input;
 	const char *params[RUNG_MAX_PARAMS]; /* names, pointing into param_names */
 	char *param_names;
 	unsigned param_count;
@@ -36,6 +37,14 @@ extern const struct rung_app_class rung_mount_class;
 /* Answers for a mount: shows `inner` the request below the location. `rest` is what the location left of the path. */
 void rung_mount_run(const struct rung_mount_app *mount, struct rung_env *env, struct rung_response *res,
 	const char *rest);
+
+/* The same, of admission. */
+bool rung_mount_admit(const struct rung_mount_app *mount, struct rung_env *env,
+	struct rung_admission *admission, const char *rest);
+
+/* The route's word on a body, and what is inside it. */
+bool rung_route_admit(
+	const struct rung_route *route, struct rung_env *env, struct rung_admission *admission);
 
 /* What the location leaves of the path ("" or "/..."), or NULL when the path is not below it. */
 const char *rung_mount_match(const struct rung_mount_app *mount, const char *path);

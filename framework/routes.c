@@ -65,27 +65,34 @@ static bool applies(
 
 /* -- answering --------------------------------------------------------------------------------------------------- */
 
-static bool try_mounts(const struct routes *routes, struct rung_env *env, struct rung_response *res)
+/* The mount that the request is for, and what it leaves of the path; NULL: none. */
+static const struct rung_mount_app *find_mount(
+	const struct routes *routes, const struct rung_env *env, const char **ret_rest)
 {
 	for (size_t i = 0; i < routes->mount_count; i++) {
 		const struct rung_mount_app *mount = routes->mounts[i];
 		const char *rest = rung_mount_match(mount, env->path_info);
 
 		if (rest && applies(routes, mount, env)) {
-			rung_mount_run(mount, env, res, rest);
-			return true;
+			*ret_rest = rest;
+			return mount;
 		}
 	}
-	return false;
+	return NULL;
 }
 
 /* What no route took: other methods of the path, mounts, the fallback. */
 static __attribute__((noinline)) int take_rest(const struct routes *routes, const struct rung_match *match,
 	struct rung_env *env, struct rung_response *res, bool clean)
 {
-	if (rung_match_answer(match, env, res) || try_mounts(routes, env, res))
+	const struct rung_mount_app *mount;
+	const char *rest;
+
+	if (rung_match_answer(match, env, res))
 		return 0;
-	if (routes->fallback)
+	if ((mount = find_mount(routes, env, &rest)) != NULL)
+		rung_mount_run(mount, env, res, rest);
+	else if (routes->fallback)
 		rung_call(routes->fallback, env, res);
 	else if (!clean)
 		return rung_reply_empty(res, 400);
@@ -110,6 +117,27 @@ static int routes_call(const struct rung_app *self, struct rung_env *env, struct
 		return take_rest(routes, &match, env, res, clean);
 	rung_match_run(&match, env, res);
 	return 0;
+}
+
+/* Finds what will answer, as routes_call() does. Where that is the table itself (404, 405), no body is wanted. */
+static bool routes_admit(const struct rung_app *self, struct rung_env *env, struct rung_admission *admission)
+{
+	const struct routes *routes = (const struct routes *)self;
+	const char *path = *env->path_info ? env->path_info : "/";
+	struct rung_match match;
+
+	rung_match_clear(&match);
+	if (*path != '*' && routes->has_routes && rung_path_is_clean(path))
+		rung_tree_find(routes->tree, env->method, path, &match);
+	if (match.route)
+		return rung_route_admit(match.route, env, admission);
+	if (match.allow_count)
+		return false;
+	const char *rest;
+	const struct rung_mount_app *mount = find_mount(routes, env, &rest);
+	if (mount)
+		return rung_mount_admit(mount, env, admission, rest);
+	return routes->fallback && rung_admit(routes->fallback, env, admission);
 }
 
 /* -- making ------------------------------------------------------------------------------------------------------ */
@@ -154,6 +182,7 @@ static const struct rung_app_class routes_class = {
 	.name = "routes",
 	.flags = RUNG_ENDPOINT,
 	.call = routes_call,
+	.admit = routes_admit,
 	.destroy = routes_destroy,
 	.children = routes_children,
 };

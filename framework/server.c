@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 enum {
-	DEFAULT_BODY = 1024 * 1024,
+	DEFAULT_BODY = 10 * 1024 * 1024,
+	DEFAULT_BODY_MEMORY = 64 * 1024,
+	LEAST_BODY_MEMORY = 4 * 1024,
 	DEFAULT_MEMORY = 16 * 1024,
 	LEAST_MEMORY = 4 * 1024,
 	MOST_CONNECTIONS = 16384,
@@ -40,6 +42,11 @@ static int set_limits(struct rung_limits *limits)
 	if (limits->connection_memory && limits->connection_memory < LEAST_MEMORY)
 		return rung_refuse(
 			-EINVAL, "server: connection memory below 4096 bytes holds no request; give more");
+	if (limits->body_memory && limits->body_memory < LEAST_BODY_MEMORY)
+		return rung_refuse(-EINVAL,
+			"server: less than 4096 bytes of memory for a body only slow it down; give more");
+	if (!limits->body_memory)
+		limits->body_memory = DEFAULT_BODY_MEMORY;
 	if (!limits->body)
 		limits->body = DEFAULT_BODY;
 	if (!limits->connection_memory)
@@ -111,10 +118,27 @@ static int make_workers(struct rung_server *server, unsigned count)
 	return server->workers ? 0 : -ENOMEM;
 }
 
+/* A folder that was named is looked at, so that the first large upload is not what tells. */
+static int set_spool(struct rung_server *server, const char *folder)
+{
+	const char *temporary = getenv("TMPDIR");
+
+	if (folder && access(folder, W_OK | X_OK) < 0)
+		return rung_refuse(-errno,
+			"server: large bodies cannot be kept in %s: %s; name another folder", folder,
+			strerror(errno));
+	if (!folder)
+		folder = temporary && *temporary ? temporary : "/tmp";
+	server->spool = strdup(folder);
+	return server->spool ? 0 : rung_refuse(-ENOMEM, "server: out of memory");
+}
+
 static int open_server(struct rung_server *server, const struct rung_server_options *options)
 {
 	int rc = set_limits(&server->limits);
 
+	if (rc == 0)
+		rc = set_spool(server, options->spool);
 	if (rc == 0)
 		rc = make_loops(server, options->loops ? options->loops : default_loops());
 	if (rc == 0)
@@ -220,6 +244,7 @@ unsigned rung_server_destroy(struct rung_server *server)
 		rung_stop(server->app);
 	rung_drop(server->app);
 	free(server->loops);
+	free(server->spool);
 	free(server);
 	return cut;
 }

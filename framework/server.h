@@ -17,7 +17,8 @@ struct rung_server;
 
 /* What a client controls, each with its limit. Zero means the default. */
 struct rung_limits {
-	int64_t body;             /* bytes of a request's body; default 1 MiB; more: 413 */
+	int64_t body; /* bytes of a request's body, where no route says otherwise; default 10 MiB; more: 413 */
+	size_t body_memory; /* bytes of it kept in memory, beyond which it goes to a file; default 64 KiB, at least 4 KiB */
 	size_t connection_memory; /* bytes a connection may use for heads and buffers; default 16 KiB, at least 4 KiB */
 	unsigned
 		connections; /* at a time, in all; default: the descriptors there are less 64, at most 16384 */
@@ -34,6 +35,7 @@ struct rung_server_options {
 	unsigned loops;       /* event loops; default one a core */
 	unsigned
 		workers; /* threads for handlers that wait; default 0: none, or 16 where a class has RUNG_BLOCKS */
+	const char *spool; /* the folder for large request bodies; default TMPDIR in the environment, else /tmp */
 	const struct rung_setup *setup; /* authorities and is_public are filled in when they are not given */
 	struct rung_limits limits;
 };

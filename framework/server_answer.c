@@ -27,17 +27,21 @@ static struct exchange *take_exchange(struct loop *loop)
 		if (!exchange)
 			return NULL;
 		rung_request_init(&exchange->request, &loop->pool);
+		exchange->request.spool.fd = -1;
 		exchange->loop = loop;
 	}
 	exchange->is_begun = exchange->is_run = exchange->is_head = false;
 	exchange->is_suspended = exchange->is_waiting = exchange->is_polled = false;
-	exchange->is_broken = exchange->is_cut = false;
+	exchange->is_broken = exchange->is_cut = exchange->is_given_up = false;
+	exchange->is_arriving = false;
 	exchange->has_wake = exchange->is_over = false;
 	exchange->job = RUNG_JOB_NONE;
 	exchange->block = NULL;
 	exchange->block_at = exchange->block_size = 0;
-	exchange->input = NULL;
-	exchange->input_size = exchange->input_room = 0;
+	exchange->input_size = exchange->input_limit = 0;
+	exchange->input_err = 0;
+	exchange->is_unread = exchange->is_told = false;
+	exchange->stream = NULL;
 	exchange->response = NULL;
 	exchange->file_place = NULL;
 	exchange->sent = 0;
@@ -48,6 +52,7 @@ static void give_exchange(struct exchange *exchange)
 {
 	struct loop *loop = exchange->loop;
 
+	rung_input_release(exchange);
 	rung_arena_reset(&exchange->request.arena);
 	if (loop->free_count >= RUNG_KEPT_EXCHANGES) {
 		rung_arena_finish(&exchange->request.arena);
@@ -123,6 +128,26 @@ static RUNG_COLD enum MHD_Result refuse(struct exchange *exchange, int status, c
 	snprintf(text, sizeof text, "%d %s\n", status, reason);
 	rung_log(env, RUNG_LOG_INFO, "rung: refused %s: %d %s", rung_remote_address(env), status, reason);
 	return queue_refusal(exchange->mhd, text);
+}
+
+/* The connection ends with it: its sending half now, the other when the client has closed its own or sent too much. TLS
+ * has a stream of its own, in which nothing can be put past libmicrohttpd. */
+bool rung_refuse_past(struct exchange *exchange, int status, const char *reason)
+{
+	const struct rung_env *env = &exchange->request.env;
+	char text[512];
+	int size = snprintf(text, sizeof text,
+		"HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+		"Content-Length: %zu\r\n\r\n%d %s\n",
+		status, MHD_get_reason_phrase_for((unsigned)status), strlen(reason) + 5, status, reason);
+
+	if (MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION))
+		return false;
+	rung_log(env, RUNG_LOG_INFO, "rung: refused %s: %d %s", rung_remote_address(env), status, reason);
+	if (send(exchange->connection->fd, text, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT) < size)
+		return false;
+	shutdown(exchange->connection->fd, SHUT_WR);
+	return true;
 }
 
 /* -- the head and the body of the request ------------------------------------------------------------------------ */
@@ -206,11 +231,34 @@ static void post_wake(struct rung_request *request, struct rung_mail *mail)
 	rung_loop_post(((struct exchange *)request)->loop, mail);
 }
 
-static int64_t announced_length(const struct exchange *exchange)
+static RUNG_COLD void tell_of_delay(const struct rung_env *env, int64_t milliseconds)
 {
-	const struct rung_field *field = exchange->request.length_field;
+	rung_log(env, RUNG_LOG_WARNING,
+		"rung: %s %s%s held an event loop, and all its clients, for %lld ms; give the server workers (--workers N), "
+		"or do not wait in a handler",
+		env->method, env->script_name, env->path_info, (long long)milliseconds);
+}
 
-	return field ? strtoll(field->value, NULL, 10) : 0;
+/* The chain is run: here, or by a worker while the connection sleeps. */
+static __attribute__((noinline)) enum MHD_Result run(struct exchange *exchange)
+{
+	struct rung_request *request = &exchange->request;
+
+	if (exchange->loop->server->workers) {
+		if (!rung_work(exchange, RUNG_JOB_RUN))
+			return refuse(exchange, 503, "this server is busy; try again in a moment");
+		exchange->is_run = true;
+		if (!exchange->stream)
+			rung_exchange_suspend(exchange);
+		return MHD_YES;
+	}
+	int64_t begun = rung_clock();
+	exchange->is_run = true;
+	exchange->response = rung_request_run(request);
+	rung_server_prepare(exchange);
+	if (rung_clock() - begun > RUNG_LONG_MS)
+		tell_of_delay(&request->env, rung_clock() - begun);
+	return rung_server_send(exchange);
 }
 
 /* Out of line, like run(): so that rung_answer(), called twice a request, saves no register that it does not need. */
@@ -237,94 +285,33 @@ static __attribute__((noinline)) enum MHD_Result begin(
 	struct rung_refusal refusal = rung_request_line(request, method, &exchange->target, version);
 	if (refusal.status)
 		return refuse(exchange, refusal.status, refusal.reason);
-	if (announced_length(exchange) > server->limits.body)
-		return refuse(exchange, 413, "the request body is larger than this server takes");
+	refusal = rung_input_admit(exchange);
+	if (refusal.status)
+		return refuse(exchange, refusal.status, refusal.reason);
+	return exchange->is_unread || exchange->stream ? run(exchange) : MHD_YES;
+}
+
+/* The request is there, body and all. */
+static __attribute__((noinline)) enum MHD_Result complete(struct exchange *exchange)
+{
+	if (exchange->input_size) {
+		struct rung_refusal refusal = rung_input_complete(exchange);
+
+		if (refusal.status)
+			return refuse(exchange, refusal.status, refusal.reason);
+	}
+	return run(exchange);
+}
+
+/* A worker has it, or had it. */
+static enum MHD_Result go_on(struct exchange *exchange)
+{
+	if (exchange->stream)
+		rung_stream_end(exchange->stream, 0);
+	if (exchange->job == RUNG_JOB_NONE)
+		return rung_server_send(exchange);
+	rung_exchange_suspend(exchange);
 	return MHD_YES;
-}
-
-/* Where the length was told, one piece of exactly that size; where it was not (chunked), doubled as it grows. */
-static int make_room(struct exchange *exchange, size_t more)
-{
-	size_t need = exchange->input_size + more + 1;
-	size_t announced = (size_t)announced_length(exchange) + 1;
-	size_t room = exchange->input_room * 2;
-
-	if (need <= exchange->input_room)
-		return 0;
-	if (room < need)
-		room = need;
-	if (room < announced)
-		room = announced;
-	char *input = rung_arena_alloc(&exchange->request.arena, room);
-	if (!input)
-		return -ENOMEM;
-	if (exchange->input_size)
-		memcpy(input, exchange->input, exchange->input_size);
-	exchange->input = input;
-	exchange->input_room = room;
-	return 0;
-}
-
-/*
- * Past the limit the rest is read and thrown away, since libmicrohttpd lets no answer be queued before the end of a
- * body; but not without end: past eight times the limit the connection is closed.
- */
-static __attribute__((noinline)) enum MHD_Result take_input(
-	struct exchange *exchange, const char *bytes, size_t *size)
-{
-	size_t limit = (size_t)exchange->loop->server->limits.body;
-
-	if (exchange->input_size + *size > limit || make_room(exchange, *size) < 0) {
-		exchange->input_size += *size;
-		*size = 0;
-		exchange->is_broken = true;
-		return exchange->input_size / 8 > limit ? MHD_NO : MHD_YES;
-	}
-	memcpy(exchange->input + exchange->input_size, bytes, *size);
-	exchange->input_size += *size;
-	*size = 0;
-	return MHD_YES;
-}
-
-static RUNG_COLD enum MHD_Result refuse_input(struct exchange *exchange)
-{
-	exchange->is_broken = false;
-	if (exchange->input_size > (size_t)exchange->loop->server->limits.body)
-		return refuse(exchange, 413, "the request body is larger than this server takes");
-	return refuse(exchange, 503, "out of memory");
-}
-
-static RUNG_COLD void tell_of_delay(const struct rung_env *env, int64_t milliseconds)
-{
-	rung_log(env, RUNG_LOG_WARNING,
-		"rung: %s %s%s held an event loop, and all its clients, for %lld ms; give the server workers (--workers N), "
-		"or do not wait in a handler",
-		env->method, env->script_name, env->path_info, (long long)milliseconds);
-}
-
-/* The chain is run: here, or by a worker while the connection sleeps. */
-static __attribute__((noinline)) enum MHD_Result run(struct exchange *exchange)
-{
-	struct rung_request *request = &exchange->request;
-
-	if (exchange->input) {
-		exchange->input[exchange->input_size] = '\0';
-		rung_request_input(request, exchange->input, exchange->input_size);
-	}
-	if (exchange->loop->server->workers) {
-		if (!rung_work(exchange, RUNG_JOB_RUN))
-			return refuse(exchange, 503, "this server is busy; try again in a moment");
-		exchange->is_run = true;
-		rung_exchange_suspend(exchange);
-		return MHD_YES;
-	}
-	int64_t begun = rung_clock();
-	exchange->is_run = true;
-	exchange->response = rung_request_run(request);
-	rung_server_prepare(exchange);
-	if (rung_clock() - begun > RUNG_LONG_MS)
-		tell_of_delay(&request->env, rung_clock() - begun);
-	return rung_server_send(exchange);
 }
 
 /* -- libmicrohttpd's handler ------------------------------------------------------------------------------------- */
@@ -341,11 +328,11 @@ enum MHD_Result rung_answer(void *cls, struct MHD_Connection *mhd, const char *u
 	if (!exchange->is_begun)
 		return begin(exchange, method, version);
 	if (*upload_size)
-		return take_input(exchange, upload, upload_size);
-	if (exchange->is_broken)
-		return refuse_input(exchange);
-	/* Again: a worker has run it. */
-	return exchange->is_run ? rung_server_send(exchange) : run(exchange);
+		return rung_input_take(exchange, upload, upload_size);
+	rung_input_arrived(exchange);
+	if (exchange->is_told)
+		return MHD_NO;
+	return exchange->is_run ? go_on(exchange) : complete(exchange);
 }
 
 static struct rung_finish how_it_ended(const struct exchange *exchange, enum MHD_RequestTerminationCode why)
@@ -365,23 +352,6 @@ static struct rung_finish how_it_ended(const struct exchange *exchange, enum MHD
 	return finish;
 }
 
-void rung_answer_job_done(struct exchange *exchange, enum job job)
-{
-	switch (job) {
-	case RUNG_JOB_RUN:
-		rung_exchange_resume(exchange);
-		break;
-	case RUNG_JOB_READ:
-		rung_body_worked(exchange);
-		break;
-	case RUNG_JOB_FINISH:
-		give_exchange(exchange);
-		break;
-	case RUNG_JOB_NONE:
-		break;
-	}
-}
-
 /* Hooks, and the close of a body, may wait as handlers may. Otherwise nothing is left that could. */
 static bool has_work_left(const struct rung_request *request)
 {
@@ -390,22 +360,11 @@ static bool has_work_left(const struct rung_request *request)
 	       (request->store.response.kind == RUNG_BODY_BYTES && request->store.body.bytes.free_bytes);
 }
 
-void rung_answer_done(
-	void *cls, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode why)
+/* libmicrohttpd is done with the request, and no worker has it. */
+static void end_exchange(struct exchange *exchange, enum MHD_RequestTerminationCode why)
 {
-	struct exchange *exchange = *context;
-
-	(void)cls;
-	(void)mhd;
-	if (!exchange)
-		return;
-	*context = NULL;
 	struct rung_request *request = &exchange->request;
-	rung_forget_file(exchange);
-	exchange->connection->exchange = NULL;
-	if (exchange->loop->is_draining)
-		shutdown(exchange->connection->fd, SHUT_RD);
-	exchange->connection = NULL;
+
 	if (exchange->is_begun)
 		rung_request_drop_waker(request);
 	if (exchange->is_run) {
@@ -418,4 +377,47 @@ void rung_answer_done(
 		rung_request_finish(request, &exchange->how);
 	}
 	give_exchange(exchange);
+}
+
+void rung_answer_job_done(struct exchange *exchange, enum job job)
+{
+	switch (job) {
+	case RUNG_JOB_RUN:
+		if (exchange->connection)
+			rung_exchange_resume(exchange);
+		else
+			end_exchange(exchange, MHD_REQUEST_TERMINATED_CLIENT_ABORT);
+		break;
+	case RUNG_JOB_READ:
+		rung_body_worked(exchange);
+		break;
+	case RUNG_JOB_FINISH:
+		give_exchange(exchange);
+		break;
+	case RUNG_JOB_NONE:
+		break;
+	}
+}
+
+void rung_answer_done(
+	void *cls, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode why)
+{
+	struct exchange *exchange = *context;
+
+	(void)cls;
+	(void)mhd;
+	if (!exchange)
+		return;
+	*context = NULL;
+	rung_forget_file(exchange);
+	rung_input_arrived(exchange);
+	exchange->connection->exchange = NULL;
+	if (exchange->loop->is_draining)
+		shutdown(exchange->connection->fd, SHUT_RD);
+	exchange->connection = NULL;
+	/* Only one whose body goes by is with a worker while libmicrohttpd looks at its connection. */
+	if (exchange->job == RUNG_JOB_NONE)
+		end_exchange(exchange, why);
+	else
+		rung_stream_end(exchange->stream, -ECONNRESET);
 }

@@ -91,7 +91,7 @@ ssize_t rung_body_next(void *cls, uint64_t position, char *buffer, size_t max)
 {
 	struct exchange *exchange = cls;
 
-	if (exchange->is_broken || exchange->is_cut || exchange->connection->has_left)
+	if (exchange->is_broken || exchange->is_cut || exchange->is_given_up)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	if (exchange->loop->server->workers)
 		return next_of_block(exchange, buffer, max);
@@ -160,10 +160,13 @@ void rung_body_poll(struct loop *loop)
 	}
 }
 
-/* One that is polled is found so by the next poll. */
+/* One that is polled is found so by the next poll; one that does not wait may be read by the client all the same. */
 void rung_body_give_up(struct exchange *exchange)
 {
-	if (!exchange->is_waiting || exchange->is_polled)
+	if (!exchange->is_waiting)
+		return;
+	exchange->is_given_up = true;
+	if (exchange->is_polled)
 		return;
 	exchange->is_waiting = false;
 	rung_exchange_resume(exchange);

@@ -84,8 +84,10 @@ static void read_watch(struct loop *loop)
 			struct connection *connection = events[i].data.ptr;
 
 			connection->has_left = true;
-			if (connection->exchange)
-				rung_body_give_up(connection->exchange);
+			if (!connection->exchange)
+				continue;
+			rung_input_hung_up(connection->exchange);
+			rung_body_give_up(connection->exchange);
 		}
 	} while (count == 64);
 }
@@ -294,7 +296,8 @@ static void *turn(void *argument)
 		MHD_run_wait(loop->daemon, patience(loop));
 		if (atomic_load_explicit(&loop->has_mail, memory_order_relaxed))
 			take_mail(loop);
-		if (loop->suspended)
+		/* While bodies arrive there are turns without number; a hang-up may wait for some of them. */
+		if (loop->suspended || (loop->arriving && loop->turns++ % 16 == 0))
 			read_watch(loop);
 		if (loop->polled)
 			rung_body_poll(loop);

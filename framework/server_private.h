@@ -25,7 +25,9 @@ enum {
 	RUNG_KEPT_EXCHANGES = 256,      /* of a loop, for requests to come */
 	RUNG_RETRY_MS = 10,             /* how often a body is asked again that nobody can wake */
 	RUNG_LOOK_MS = 500,             /* how often files that are being sent are looked at */
-	RUNG_LONG_MS = 50,              /* a handler that holds a loop longer is named in the log */
+	RUNG_SWALLOW = 8 * 1024 *
+		       1024, /* bytes past a body's limit that are read, and again once the answer is out */
+	RUNG_LONG_MS = 50,   /* a handler that holds a loop longer is named in the log */
 };
 
 /* A client's connection, as long as it lasts. */
@@ -35,7 +37,7 @@ struct connection {
 	int fd;
 	struct exchange *exchange; /* the request under way, or NULL: idle */
 	bool is_watched;           /* its descriptor is in loop->watch_fd */
-	bool has_left;             /* the client has hung up */
+	bool has_left;             /* the client has closed its sending half */
 };
 
 /* What a worker does with an exchange. */
@@ -61,13 +63,21 @@ struct exchange {
 	const char *next_field;                   /* where the next one must begin */
 	const char *wrong;                        /* what the guard found, or NULL */
 	bool is_begun, is_run, is_head;
-	bool is_suspended; /* libmicrohttpd leaves it alone until it is resumed */
-	bool is_waiting;   /* for its body to have more */
-	bool is_polled;    /* in its loop's list of those that nobody can wake */
-	bool is_broken;    /* its body, of request or answer, went wrong */
-	bool is_cut;       /* the drain's deadline found it unfinished */
-	char *input;
-	size_t input_size, input_room;
+	bool is_suspended;   /* libmicrohttpd leaves it alone until it is resumed */
+	bool is_waiting;     /* for its body to have more */
+	bool is_polled;      /* in its loop's list of those that nobody can wake */
+	bool is_broken;      /* its body, of request or answer, went wrong */
+	bool is_cut;         /* the drain's deadline found it unfinished */
+	bool is_given_up;    /* its answer waited for more, and its client has left */
+	bool is_arriving;    /* its request's body is not whole yet; counted in loop->arriving */
+	int64_t input_size;  /* bytes of the request's body that came, kept or not */
+	int64_t input_limit; /* those that are kept */
+	int input_err;       /* why they could not be kept, or 0 */
+	bool answers_large;  /* some app answers 413 to a body past the limit */
+	bool is_unread;      /* the chain runs without the body, and the connection ends with the answer */
+	bool is_told;        /* the answer was sent past libmicrohttpd: what still comes is thrown away */
+	struct rung_stream *stream;   /* a body that goes by; NULL: it is kept */
+	struct rung_mail stream_mail; /* the stream has room again */
 	struct rung_response *response;
 	int err; /* why the response cannot be sent, or 0 */
 	int status;
@@ -107,6 +117,8 @@ struct loop {
 	unsigned connection_count;
 	unsigned away;      /* exchanges with a job */
 	unsigned suspended; /* exchanges that libmicrohttpd leaves alone */
+	unsigned arriving;  /* requests whose body is not whole yet */
+	unsigned turns;
 	bool is_draining, is_past_deadline;
 	bool has_told; /* of a refusal that libmicrohttpd is about to tell of */
 	unsigned cut;  /* requests that the deadline cut */
@@ -124,6 +136,7 @@ struct rung_server {
 	struct timespec deadline; /* once is_stopping */
 	unsigned port;
 	bool is_public;
+	char *spool;       /* the folder for large bodies; NULL: the default */
 	bool knows_layout; /* of libmicrohttpd's heads */
 	char url[80];
 	char authority_text[4][72];
@@ -156,12 +169,17 @@ void rung_loop_close(struct loop *loop); /* joins the thread, frees everything *
 /* Has the mail delivered on the loop's thread. Threads: any. */
 void rung_loop_post(struct loop *loop, struct rung_mail *mail);
 
-/* Notices from now on when the client hangs up, which libmicrohttpd does not while the connection is suspended. */
+/* Notices from now on when the client hangs up, which libmicrohttpd does not while the connection is suspended, and not always while
+ * a body arrives. */
 void rung_loop_watch(struct connection *connection);
 
 /* -- server_answer.c: libmicrohttpd's callbacks ------------------------------------------------------------------ */
 
 void *rung_answer_target(void *loop, const char *target, struct MHD_Connection *mhd);
+/* Sends a refusal on the connection itself, where libmicrohttpd takes no answer; the connection ends. False when that
+ * cannot be done. */
+bool rung_refuse_past(struct exchange *exchange, int status, const char *reason);
+
 enum MHD_Result rung_answer(void *loop, struct MHD_Connection *mhd, const char *url, const char *method,
 	const char *version, const char *upload, size_t *upload_size, void **exchange);
 void rung_answer_done(
@@ -172,6 +190,26 @@ void rung_answer_job_done(struct exchange *exchange, enum job job);
 
 void rung_exchange_suspend(struct exchange *exchange);
 void rung_exchange_resume(struct exchange *exchange); /* if it is suspended */
+
+/* -- server_input.c: the request's body ------------------------------------------------------------------------- */
+
+/* The head is there: asks the chain what it wants of the body, and refuses what nobody will take. */
+struct rung_refusal rung_input_admit(struct exchange *exchange);
+
+/* Called with each piece. */
+enum MHD_Result rung_input_take(struct exchange *exchange, const char *bytes, size_t *size);
+
+/* With the end of a body that is kept. */
+struct rung_refusal rung_input_complete(struct exchange *exchange);
+
+/* Nothing of the body will come any more. */
+void rung_input_arrived(struct exchange *exchange);
+
+/* The client has closed its sending half. */
+void rung_input_hung_up(struct exchange *exchange);
+
+/* The request ends: what the arena does not hold is given back. */
+void rung_input_release(struct exchange *exchange);
 
 /* -- server_guard.c ---------------------------------------------------------------------------------------------- */
 

@@ -180,7 +180,7 @@ static int add_fields(
 		if (!is_keep_alive(field))
 			return -ENOMEM;
 	}
-	if (exchange->loop->is_draining &&
+	if ((exchange->loop->is_draining || exchange->is_unread) &&
 		MHD_add_response_header(response, "Connection", "close") != MHD_YES)
 		return -ENOMEM;
 	return size < SURELY_FITS || head_fits(exchange, size) ? 0 : -EMSGSIZE;

@@ -206,6 +206,16 @@ static int basic_auth_call(const struct rung_app *self, struct rung_env *env, st
 	return 0;
 }
 
+/* Without credentials at all the challenge is the answer: a body would be sent in vain. */
+static bool basic_auth_admit(
+	const struct rung_app *self, struct rung_env *env, struct rung_admission *admission)
+{
+	const char *value;
+
+	(void)self, (void)admission;
+	return find_field(env, &value) == 0 && value;
+}
+
 /* -- life ----------------------------------------------------------------------------------------------------- */
 
 static void wipe(char *text)
@@ -237,6 +247,7 @@ static const struct rung_app_class basic_auth_class = {
 	.name = "basic_auth",
 	.flags = RUNG_LAYER,
 	.call = basic_auth_call,
+	.admit = basic_auth_admit,
 	.destroy = basic_auth_destroy,
 	.describe = basic_auth_describe,
 };

@@ -70,7 +70,9 @@ static const char *wrong_request(const struct rung_env *env)
 
 	if (!wrong)
 		wrong = wrong_paths(env);
-	if (!wrong && env->content_length < 0)
+	/* -1: its length shows only at its end. */
+	if (!wrong && env->content_length < 0 &&
+		!(env->content_length == -1 && rung_request_header(env, "Transfer-Encoding")))
 		wrong = "content_length is negative; where there is no body, it is 0";
 	if (!wrong && (env->hop == 0) != (env->uri == NULL))
 		wrong = "env->uri is for redispatches, and every one has it; give rung_view() a .uri";

@@ -274,7 +274,6 @@ static int slow_and_large(const struct rung_app *self, struct rung_env *env, str
 
 Test(workers, a_client_that_leaves_meanwhile_is_harmless)
 {
-	stack();
 	struct rung_server *server =
 		test_server(rung_run(slow_and_large), (struct rung_server_options){ .workers = 2 });
 	int fd = ask(server, "/");

@@ -1,0 +1,198 @@
+/*
+ * server_input.c: the body of a request, from libmicrohttpd's pieces to what handlers read.
+ *
+ * When the head is there the chain is asked (rung_admit). Then the body is kept and the chain runs at its end; or it goes by, to a
+ * handler that runs at once on a worker; or nobody wants it and the chain runs without it.
+ */
+#include "server_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static const char too_large[] = "the request body is larger than this server takes";
+
+static bool has_body(const struct rung_request *request)
+{
+	return request->is_chunked || request->env.content_length > 0;
+}
+
+/* A small one that is on its way already is read all the same: that costs little, and keeps the connection. */
+static bool is_at_hand(const struct exchange *exchange)
+{
+	const struct rung_request *request = &exchange->request;
+
+	return !request->is_chunked &&
+	       request->env.content_length <= (int64_t)exchange->loop->server->limits.body_memory &&
+	       !rung_list_find(&request->headers, "Expect", 6);
+}
+
+static int64_t announced_length(const struct rung_request *request)
+{
+	return request->length_field ? strtoll(request->length_field->value, NULL, 10) : 0;
+}
+
+/* On the loop, when the reader has made room. */
+static void deliver_room(struct rung_mail *mail, bool is_over)
+{
+	struct exchange *exchange =
+		(struct exchange *)((char *)mail - offsetof(struct exchange, stream_mail));
+
+	rung_stream_told(exchange->stream);
+	if (!is_over && exchange->connection)
+		rung_exchange_resume(exchange);
+}
+
+/* Under the stream's lock. */
+static void post_room(struct rung_stream *stream)
+{
+	struct exchange *exchange = stream->owner;
+
+	exchange->stream_mail.deliver = deliver_room;
+	rung_loop_post(exchange->loop, &exchange->stream_mail);
+}
+
+static struct rung_refusal open_stream(struct exchange *exchange)
+{
+	struct rung_request *request = &exchange->request;
+
+	if (rung_stream_open(request, post_room) < 0)
+		return (struct rung_refusal){ 503, "out of memory" };
+	exchange->stream = request->stream;
+	exchange->stream->owner = exchange;
+	if (request->is_chunked)
+		request->env.content_length = -1;
+	return (struct rung_refusal){ 0 };
+}
+
+struct rung_refusal rung_input_admit(struct exchange *exchange)
+{
+	struct rung_request *request = &exchange->request;
+	const struct rung_server *server = exchange->loop->server;
+	struct rung_admission admission = { .body_limit = server->limits.body };
+
+	request->body_limit = server->limits.body;
+	request->env.content_length = announced_length(request);
+	if (!has_body(request))
+		return (struct rung_refusal){ 0 };
+	bool is_wanted = rung_admit(server->app, &request->env, &admission);
+	bool is_large = request->env.content_length > admission.body_limit;
+	exchange->input_limit = admission.body_limit;
+	exchange->is_arriving = true;
+	exchange->loop->arriving++;
+	rung_loop_watch(exchange->connection);
+	request->spool = (struct rung_spool){
+		.folder = server->spool, .most_held = server->limits.body_memory, .fd = -1
+	};
+	exchange->answers_large = admission.answers_large;
+	exchange->is_unread =
+		(!is_wanted || (is_large && admission.answers_large)) && (is_large || !is_at_hand(exchange));
+	if (is_large && !exchange->is_unread)
+		return (struct rung_refusal){ 413, too_large };
+	if (admission.stream_input && server->workers && !exchange->is_unread)
+		return open_stream(exchange);
+	return (struct rung_refusal){ 0 };
+}
+
+void rung_input_arrived(struct exchange *exchange)
+{
+	if (!exchange->is_arriving)
+		return;
+	exchange->is_arriving = false;
+	exchange->loop->arriving--;
+}
+
+/*
+ * When the last bytes and the client's leaving come in one event, libmicrohttpd reads the bytes and never looks again. This makes
+ * for another event; what has arrived can still be read.
+ */
+void rung_input_hung_up(struct exchange *exchange)
+{
+	if (exchange->is_arriving)
+		shutdown(exchange->connection->fd, SHUT_RD);
+}
+
+/* -- pieces -------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Past its limit a body is read on for a while and thrown away, since libmicrohttpd lets no answer be queued before its
+ * end. Past that while the answer goes out by itself, and after as much again the connection is cut: closed any sooner,
+ * what the client has sent and nobody has read would take the answer with it.
+ */
+static enum MHD_Result throw_away(struct exchange *exchange, size_t *size)
+{
+	int64_t past = exchange->input_size - exchange->input_limit;
+
+	*size = 0;
+	if (past <= RUNG_SWALLOW)
+		return MHD_YES;
+	if (past > 2 * (int64_t)RUNG_SWALLOW)
+		return MHD_NO;
+	if (!exchange->is_told && !rung_refuse_past(exchange, 413, too_large))
+		return MHD_NO;
+	exchange->is_told = true;
+	return MHD_YES;
+}
+
+/* What the worker has no room for stays with libmicrohttpd until it has. */
+static enum MHD_Result pass_on(struct exchange *exchange, const char *bytes, size_t *size)
+{
+	size_t taken = rung_stream_put(exchange->stream, bytes, *size);
+
+	exchange->input_size += (int64_t)taken;
+	*size -= taken;
+	if (*size)
+		rung_exchange_suspend(exchange);
+	return MHD_YES;
+}
+
+enum MHD_Result rung_input_take(struct exchange *exchange, const char *bytes, size_t *size)
+{
+	bool is_past = exchange->input_size + (int64_t)*size > exchange->input_limit;
+	bool is_answered = exchange->is_run && exchange->job == RUNG_JOB_NONE;
+
+	if (exchange->stream && is_past)
+		rung_stream_end(exchange->stream, -E2BIG);
+	if (exchange->stream && !is_past && !is_answered)
+		return pass_on(exchange, bytes, size);
+	exchange->input_size += (int64_t)*size;
+	if (is_past)
+		return throw_away(exchange, size);
+	if (!exchange->stream && !exchange->input_err)
+		exchange->input_err = rung_spool_add(
+			&exchange->request, bytes, *size, announced_length(&exchange->request));
+	*size = 0;
+	return MHD_YES;
+}
+
+struct rung_refusal rung_input_complete(struct exchange *exchange)
+{
+	struct rung_request *request = &exchange->request;
+	bool is_large = exchange->input_size > exchange->input_limit;
+
+	/* Some app will answer: to what it was told came, without the bytes. */
+	if (is_large && exchange->answers_large) {
+		request->env.content_length = exchange->input_size;
+		return (struct rung_refusal){ 0 };
+	}
+	if (is_large)
+		return (struct rung_refusal){ 413, too_large };
+	if (!exchange->input_err)
+		exchange->input_err = rung_spool_end(request);
+	if (!exchange->input_err)
+		return (struct rung_refusal){ 0 };
+	rung_log(&request->env, RUNG_LOG_ERROR, "rung: the body of %s %s cannot be kept: %s",
+		request->env.method, request->env.path_info, strerror(-exchange->input_err));
+	return (struct rung_refusal){ 503,
+		exchange->input_err == -ENOMEM ? "out of memory" : "the request body cannot be kept" };
+}
+
+void rung_input_release(struct exchange *exchange)
+{
+	if (exchange->request.spool.fd >= 0)
+		rung_spool_release(&exchange->request.spool);
+	if (exchange->stream)
+		rung_stream_close(exchange->stream);
+	exchange->stream = NULL;
+}
