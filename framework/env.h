@@ -185,6 +185,9 @@ RUNG_API const struct rung_failure *rung_failure(const struct rung_env *env);
 RUNG_API void rung_log(const struct rung_env *env, enum rung_log_level level, const char *format, ...)
 	RUNG_PRINTF(3, 4);
 
+/* The same for a text that is finished. */
+RUNG_API void rung_log_text(const struct rung_env *env, enum rung_log_level level, const char *text);
+
 /* -- hooks ------------------------------------------------------------------------------------------------- */
 
 /* How a request ended. */

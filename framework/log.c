@@ -30,30 +30,96 @@ static size_t escape(const char *text, char *out, size_t room)
 	return at;
 }
 
-/* One write a line, so that lines of several threads do not mix. */
-static void to_standard_error(const char *line)
+/* -- standard error ---------------------------------------------------------------------------------------------- */
+
+enum { HELD_ROOM = 4096 }; /* PIPE_BUF: what is written in one piece also where several write to one pipe */
+
+/* Access lines of an event loop, which would be a system call each: they wait for the end of the loop's turn. */
+static _Thread_local struct {
+	bool is_on;
+	char bytes[HELD_ROOM];
+} held;
+_Thread_local size_t rung_log_held;
+
+void rung_log_hold(void)
+{
+	held.is_on = true;
+}
+
+static void write_out(const char *bytes, size_t size)
+{
+	if (write(STDERR_FILENO, bytes, size) < 0)
+		return; /* there is nowhere else to tell it */
+}
+
+void rung_log_flush(void)
+{
+	if (rung_log_held)
+		write_out(held.bytes, rung_log_held);
+	rung_log_held = 0;
+}
+
+/* One write for whole lines, so that those of several threads do not mix; in the order in which they came. */
+static void to_standard_error(enum rung_log_level level, const char *line, size_t size)
 {
 	char buffer[LINE_MAX_ + 1];
-	size_t size = strnlen(line, LINE_MAX_);
 
+	if (level == RUNG_LOG_ACCESS && held.is_on && size + 1 < HELD_ROOM) {
+		if (rung_log_held + size + 1 > HELD_ROOM)
+			rung_log_flush();
+		memcpy(held.bytes + rung_log_held, line, size);
+		held.bytes[rung_log_held + size] = '\n';
+		rung_log_held += size + 1;
+		return;
+	}
+	rung_log_flush();
 	memcpy(buffer, line, size);
 	buffer[size] = '\n';
-	if (write(STDERR_FILENO, buffer, size + 1) < 0)
-		return; /* there is nowhere else to tell it */
+	write_out(buffer, size + 1);
+}
+
+/* -- lines --------------------------------------------------------------------------------------------------------- */
+
+/* Takes a line of at most LINE_MAX_ bytes in which nothing needs escaping. */
+static void deliver(const struct rung_site *site, enum rung_log_level level, const char *line, size_t size)
+{
+	if (site->log)
+		site->log(site->log_data, level, line);
+	else
+		to_standard_error(level, line, size);
+}
+
+static bool is_clean(const char *text, size_t size)
+{
+	unsigned wrong = 0;
+
+	for (size_t i = 0; i < size; i++)
+		wrong |= (unsigned char)(text[i] - 0x20) > 0x7e - 0x20;
+	return !wrong;
+}
+
+static void write_text(const struct rung_site *site, enum rung_log_level level, const char *text, size_t size)
+{
+	char line[LINE_MAX_];
+
+	if (size < LINE_MAX_ - 5 && is_clean(text, size))
+		deliver(site, level, text, size);
+	else
+		deliver(site, level, line, escape(text, line, sizeof line));
 }
 
 static RUNG_PRINTF(3, 0) void write_line(
 	const struct rung_site *site, enum rung_log_level level, const char *format, va_list arguments)
 {
-	char text[LINE_MAX_], line[LINE_MAX_];
+	char text[LINE_MAX_];
 
-	if (vsnprintf(text, sizeof text, format, arguments) < 0)
-		return;
-	escape(text, line, sizeof line);
-	if (site->log)
-		site->log(site->log_data, level, line);
-	else
-		to_standard_error(line);
+	if (vsnprintf(text, sizeof text, format, arguments) >= 0)
+		write_text(site, level, text, strlen(text));
+}
+
+void rung_log_text(const struct rung_env *env, enum rung_log_level level, const char *text)
+{
+	write_text(env->request_->site, level, text, strlen(text));
 }
 
 void rung_setup_log(const struct rung_setup *setup, enum rung_log_level level, const char *format, ...)

@@ -202,6 +202,14 @@ void rung_log_broken_body(const struct rung_env *env, ssize_t err, int64_t sent)
 void rung_site_log(const struct rung_site *site, enum rung_log_level level, const char *format, ...)
 	RUNG_PRINTF(3, 4);
 
+/*
+ * For event loops, on their thread: access lines for standard error are held back from now on, until rung_log_flush(), which
+ * every turn ends with. rung_log_held is how many bytes there are.
+ */
+void rung_log_hold(void);
+void rung_log_flush(void);
+extern _Thread_local size_t rung_log_held;
+
 /* The failure as a line in the log, once. */
 void rung_log_failure(struct rung_env *env, int status);
 

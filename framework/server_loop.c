@@ -292,6 +292,7 @@ static void *turn(void *argument)
 	struct rung_server *server = loop->server;
 
 	rung_must_not_wait = true;
+	rung_log_hold();
 	for (;;) {
 		MHD_run_wait(loop->daemon, patience(loop));
 		if (atomic_load_explicit(&loop->has_mail, memory_order_relaxed))
@@ -303,6 +304,8 @@ static void *turn(void *argument)
 			rung_body_poll(loop);
 		if (loop->files)
 			look_at_files(loop);
+		if (rung_log_held)
+			rung_log_flush();
 		if (atomic_load_explicit(&server->is_stopping, memory_order_acquire) && drain(loop))
 			return NULL;
 	}

@@ -77,18 +77,19 @@ static void put_escaped(struct line *line, const char *text, bool blank)
 {
 	static const char hex[] = "0123456789abcdef";
 
-	for (; *text && !line->is_cut; text++) {
+	if (line->is_cut)
+		return;
+	for (; *text; text++) {
 		unsigned char byte = (unsigned char)*text;
 		bool stays = byte > 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
-		size_t size = stays || (blank && byte == ' ') ? 1 : 4;
 
-		if (line->size + size > line->limit) {
-			line->is_cut = true;
-			return;
-		}
-		if (size == 1) {
+		if ((stays || (blank && byte == ' ')) && line->size < line->limit) {
 			line->text[line->size++] = *text;
 			continue;
+		}
+		if (line->size + 4 > line->limit) {
+			line->is_cut = true;
+			return;
 		}
 		line->text[line->size++] = '\\';
 		line->text[line->size++] = 'x';
@@ -102,6 +103,22 @@ static void put_part(struct line *line, size_t room, const char *text, bool blan
 	begin_part(line, room);
 	put_escaped(line, text && *text ? text : "-", blank);
 	end_part(line);
+}
+
+/* A number in at least so many digits. */
+static void put_number(struct line *line, long long number, unsigned digits)
+{
+	char text[24];
+	size_t at = sizeof text;
+
+	do {
+		text[--at] = (char)('0' + number % 10);
+		number /= 10;
+		digits -= digits > 0;
+	} while (number || digits);
+	memcpy(line->text + line->size, text + at, sizeof text - at);
+	line->size += sizeof text - at;
+	line->text[line->size] = '\0';
 }
 
 /* -- time ----------------------------------------------------------------------------------------------------- */
@@ -154,13 +171,13 @@ static void put_request_line(struct line *line, const struct rung_env *env)
 
 static void put_result(struct line *line, const struct rung_finish *finish)
 {
-	char text[48];
-
+	put(line, " ");
+	put_number(line, finish->status, 1);
+	put(line, " ");
 	if (finish->bytes > 0)
-		snprintf(text, sizeof text, " %d %lld", finish->status, (long long)finish->bytes);
+		put_number(line, finish->bytes, 1);
 	else
-		snprintf(text, sizeof text, " %d -", finish->status);
-	put(line, text);
+		put(line, "-");
 }
 
 static void put_field(struct line *line, const struct rung_env *env, const char *name)
@@ -172,10 +189,10 @@ static void put_field(struct line *line, const struct rung_env *env, const char 
 
 static void put_duration(struct line *line, long long microseconds)
 {
-	char text[48];
-
-	snprintf(text, sizeof text, " %lld.%06lld", microseconds / 1000000, microseconds % 1000000);
-	put(line, text);
+	put(line, " ");
+	put_number(line, microseconds / 1000000, 1);
+	put(line, ".");
+	put_number(line, microseconds % 1000000, 6);
 }
 
 static void write_entry(const struct rung_env *env, const struct rung_finish *finish, void *data)
@@ -201,7 +218,7 @@ static void write_entry(const struct rung_env *env, const struct rung_finish *fi
 	put_duration(&line, elapsed(&entry->begin));
 	put(&line, outcomes[finish->outcome]);
 	if (!log->write) {
-		rung_log(env, RUNG_LOG_ACCESS, "%s", line.text);
+		rung_log_text(env, RUNG_LOG_ACCESS, line.text);
 		return;
 	}
 	put(&line, "\n");

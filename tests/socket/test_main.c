@@ -149,6 +149,27 @@ Test(program, port_comes_from_the_environment_and_the_flag_wins)
 	ASSERT_INT(exit_status(&hello), 0);
 }
 
+/* Lines of one turn of a loop leave together: whole, each once, and before the loop sleeps. */
+Test(program, each_of_many_requests_is_a_line_of_the_log_while_it_serves)
+{
+	enum { COUNT = 200 };
+	struct program app = launch("two_apps", FLAGS("--port", "0", "--loops", "1"), NULL);
+	char requests[COUNT * 64] = "", line[1024], expected[64];
+	unsigned port = ready_port(&app);
+
+	for (int i = 0; i < COUNT; i++)
+		snprintf(requests + strlen(requests), 64, "GET /no/%d HTTP/1.1\r\nHost: h\r\n%s\r\n", i,
+			i == COUNT - 1 ? "Connection: close\r\n" : "");
+	free(ask(port, requests));
+	for (int i = 0; i < COUNT; i++) {
+		read_text(app.err, line, sizeof line, true);
+		snprintf(expected, sizeof expected, "\"GET /no/%d HTTP/1.1\" 404 ", i);
+		ASSERT_HAS(line, expected);
+	}
+	kill(app.pid, SIGTERM);
+	ASSERT_INT(exit_status(&app), 0);
+}
+
 Test(program, inspect_shows_what_was_asked_and_says_where)
 {
 	struct program hello = launch("hello", FLAGS("--port", "0", "--inspect"), NULL);
