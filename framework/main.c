@@ -32,6 +32,19 @@ static void raise_descriptors(void)
 	}
 }
 
+/* That it is ready, too. A browser reaches no Unix socket. */
+static void say_where(const struct rung_server *server, bool has_inspect)
+{
+	for (const char *const *url = rung_server_urls(server); *url; url++)
+		printf("listening on %s\n", *url);
+	for (const char *const *url = rung_server_urls(server); *url && has_inspect; url++)
+		if (strncmp(*url, "unix:", 5) != 0) {
+			printf("inspect at %s_rung/\n", *url);
+			has_inspect = false;
+		}
+	fflush(stdout);
+}
+
 static int serve(const char *program, struct rung_app *app, struct flags *flags)
 {
 	sigset_t signals;
@@ -51,10 +64,7 @@ static int serve(const char *program, struct rung_app *app, struct flags *flags)
 		fprintf(stderr, "%s: %s\n", program, rung_error());
 		return EXIT_CANNOT_SERVE;
 	}
-	printf("listening on %s\n", rung_server_url(server));
-	if (flags->inspect)
-		printf("inspect at %s_rung/\n", rung_server_url(server));
-	fflush(stdout);
+	say_where(server, flags->inspect);
 	while (sigwait(&signals, &signal_number) != 0)
 		continue;
 	unsigned cut = rung_server_destroy(server);

@@ -13,6 +13,9 @@ enum kind {
 	TEXT,   /* const char * */
 	NUMBER, /* unsigned, up to max */
 	SERVER, /* enum rung_server_kind */
+	OCTAL,  /* unsigned, up to max */
+	TCP,    /* an address to listen on; may come again */
+	LOCAL,  /* the path of a Unix socket; may come again */
 };
 
 struct flag {
@@ -29,7 +32,13 @@ struct flag {
 static const struct flag table[] = {
 	{ "port", "N", NUMBER, AT(server.port), 65535,
 		"listen on port N; 0 picks a free one (default: PORT in the environment, else 8080)" },
-	{ "bind", "ADDR", TEXT, AT(server.bind), 0, "listen on this numeric address (default 127.0.0.1)" },
+	{ "bind", "ADDR", TCP, 0, 0,
+		"listen on this numeric address (default 127.0.0.1); may come again, and with\n"
+		"a port of its own: 0.0.0.0:80, [::1]:8080" },
+	{ "unix", "PATH", LOCAL, 0, 0,
+		"listen on this Unix socket; may come again; without --port or --bind on it alone" },
+	{ "unix-mode", "MODE", OCTAL, AT(server.unix_mode), 0777,
+		"permissions of Unix sockets (default 0660)" },
 	{ "loops", "N", NUMBER, AT(server.loops), 1024, "event loops (default: one a core)" },
 	{ "workers", "N", NUMBER, AT(server.workers), 4096,
 		"threads for handlers that wait (default: none; handlers run on the loops)" },
@@ -45,7 +54,7 @@ static const struct flag table[] = {
 	{ "help", NULL, YES, AT(help), 0, "this text" },
 };
 
-enum { COUNT = sizeof table / sizeof *table };
+enum { COUNT = sizeof table / sizeof *table, USUAL_PORT = 8080, NO_PORT = 1 << 20 };
 
 static int parse_number(const char *what, const char *text, unsigned max, unsigned *ret_number)
 {
@@ -59,11 +68,35 @@ static int parse_number(const char *what, const char *text, unsigned max, unsign
 	return 0;
 }
 
+static int parse_octal(const char *what, const char *text, unsigned max, unsigned *ret_number)
+{
+	char *end;
+	unsigned long number = strtoul(text, &end, 8);
+
+	if (end == text || *end || *text < '0' || *text > '7' || number > max)
+		return rung_refuse(-EINVAL, "%s \"%s\" is no octal number from 0 to 0%o", what, text, max);
+	*ret_number = (unsigned)number;
+	return 0;
+}
+
+static int add_address(const char *prefix, const char *text, struct flags *flags)
+{
+	char *address = flags->addresses[flags->address_count];
+
+	if (flags->address_count == RUNG_MAX_ADDRESSES)
+		return rung_refuse(-EINVAL, "there are more than %d addresses", RUNG_MAX_ADDRESSES);
+	if (snprintf(address, RUNG_ADDRESS_ROOM, "%s%s", prefix, text) >= RUNG_ADDRESS_ROOM)
+		return rung_refuse(-EINVAL, "\"%s\" is too long for an address", text);
+	flags->listen[flags->address_count++] = address;
+	return 0;
+}
+
 static int take(const struct flag *flag, const char *value, struct flags *flags)
 {
 	void *at = (char *)flags + flag->at;
 	char name[32];
 
+	snprintf(name, sizeof name, "--%s", flag->name);
 	switch (flag->kind) {
 	case YES:
 		*(bool *)at = true;
@@ -72,10 +105,15 @@ static int take(const struct flag *flag, const char *value, struct flags *flags)
 		*(const char **)at = value;
 		return 0;
 	case NUMBER:
-		snprintf(name, sizeof name, "--%s", flag->name);
 		return parse_number(name, value, flag->max, at);
 	case SERVER:
 		return rung_server_kind_parse(value, at);
+	case OCTAL:
+		return parse_octal(name, value, flag->max, at);
+	case TCP:
+		return add_address("", value, flags);
+	case LOCAL:
+		return add_address("unix:", value, flags);
 	}
 	return -EINVAL;
 }
@@ -87,13 +125,28 @@ static int read_environment(struct flags *flags)
 	return port && *port ? parse_number("PORT", port, 65535, &flags->server.port) : 0;
 }
 
+/* A port that was asked for is listened on, even beside Unix sockets alone. */
+static void settle_addresses(struct flags *flags)
+{
+	bool has_tcp = false;
+
+	for (unsigned i = 0; i < flags->address_count; i++)
+		has_tcp = has_tcp || strncmp(flags->listen[i], "unix:", 5) != 0;
+	if (flags->address_count)
+		flags->server.listen = flags->listen;
+	if (flags->server.port == NO_PORT)
+		flags->server.port = USUAL_PORT;
+	else if (flags->address_count && !has_tcp)
+		flags->server.bind = "127.0.0.1";
+}
+
 int rung_flags_parse(int argc, char **argv, struct flags *flags)
 {
 	struct option options[COUNT + 1] = { 0 };
 	int which;
 
 	*flags = (struct flags){ .server.size = sizeof flags->server, .setup.size = sizeof flags->setup };
-	flags->server.port = 8080;
+	flags->server.port = NO_PORT;
 	for (int i = 0; i < COUNT; i++)
 		options[i] = (struct option){ table[i].name, table[i].value ? required_argument : no_argument,
 			NULL, i };
@@ -108,6 +161,7 @@ int rung_flags_parse(int argc, char **argv, struct flags *flags)
 	}
 	if (rc == 0 && optind < argc)
 		return rung_refuse(-EINVAL, "%s: flags alone are understood; see --help", argv[optind]);
+	settle_addresses(flags);
 	return rc;
 }
 

@@ -3,13 +3,19 @@
 
 #include <rung/server.h>
 
+enum { RUNG_MAX_ADDRESSES = 32, RUNG_ADDRESS_ROOM = 128 };
+
 struct flags {
 	struct rung_server_options server; /* its setup is left to whoever serves */
 	struct rung_setup setup;
+	const char *listen[RUNG_MAX_ADDRESSES + 1]; /* server.listen, when there are some; NULL-ended */
+	char addresses[RUNG_MAX_ADDRESSES][RUNG_ADDRESS_ROOM];
+	unsigned address_count;
 	bool print_stack, help, inspect, trace;
 };
 
-/* Returns 0, or -EINVAL with a message for rung_error(). Strings point into argv and the environment. */
+/* Returns 0, or -EINVAL with a message for rung_error(). Strings point into argv, the environment and the flags
+ * themselves, which thus stay where they are. */
 int rung_flags_parse(int argc, char **argv, struct flags *flags);
 
 /* The table as a text for people. Returns 0, or -1 where it could not be written. */

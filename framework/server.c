@@ -78,7 +78,7 @@ static int make_loops(struct rung_server *server, unsigned count)
 	server->loop_count = count;
 	for (unsigned i = 0; i < count; i++) {
 		server->loops[i].server = server;
-		server->loops[i].listen_fd = server->loops[i].wake_fd = server->loops[i].watch_fd = -1;
+		server->loops[i].wake_fd = server->loops[i].watch_fd = -1;
 	}
 	return 0;
 }
@@ -142,7 +142,7 @@ static int open_server(struct rung_server *server, const struct rung_server_opti
 	if (rc == 0)
 		rc = make_loops(server, options->loops ? options->loops : default_loops());
 	if (rc == 0)
-		rc = rung_server_listen(server, options->bind ? options->bind : "127.0.0.1", options->port);
+		rc = rung_server_listen(server, options);
 	if (rc == 0)
 		rc = start_stack(server, options->setup);
 	if (rc == 0)
@@ -184,7 +184,12 @@ unsigned rung_server_port(const struct rung_server *server)
 
 const char *rung_server_url(const struct rung_server *server)
 {
-	return server->url;
+	return server->urls[0];
+}
+
+const char *const *rung_server_urls(const struct rung_server *server)
+{
+	return server->urls;
 }
 
 /* A descriptor on its way to a loop. */
@@ -229,6 +234,7 @@ unsigned rung_server_destroy(struct rung_server *server)
 
 	if (!server)
 		return 0;
+	rung_server_unlink(server);
 	clock_gettime(CLOCK_MONOTONIC, &server->deadline);
 	server->deadline.tv_sec += server->limits.drain_seconds;
 	atomic_store_explicit(&server->is_stopping, true, memory_order_release);
@@ -239,6 +245,7 @@ unsigned rung_server_destroy(struct rung_server *server)
 		rung_loop_close(&server->loops[i]);
 		cut += server->loops[i].cut;
 	}
+	rung_server_unlisten(server);
 	rung_workers_destroy(server->workers);
 	if (server->is_started)
 		rung_stop(server->app);

@@ -30,18 +30,22 @@ struct rung_limits {
 struct rung_server_options {
 	size_t size;
 	struct rung_app *app; /* positional in the macro; taken */
-	const char *bind;     /* a numeric address; default "127.0.0.1" */
-	unsigned port;        /* 0 picks a free one */
+	const char *bind;     /* an address as in .listen; default "127.0.0.1", unless .listen names some */
+	unsigned port;        /* of addresses that name none; 0 picks a free one */
 	unsigned loops;       /* event loops; default one a core */
 	unsigned
 		workers; /* threads for handlers that wait; default 0: none, or 16 where a class has RUNG_BLOCKS */
 	const char *spool; /* the folder for large request bodies; default TMPDIR in the environment, else /tmp */
 	const struct rung_setup *setup; /* authorities and is_public are filled in when they are not given */
 	struct rung_limits limits;
+	/* Addresses, NULL-ended, at most 32: "127.0.0.1:8080", "[::1]:8080", "::1", "localhost:0", or "unix:/run/app.sock".
+	 * The file of a Unix socket takes the place of one that nobody serves any more, and is removed at the end. */
+	const char *const *listen;
+	unsigned unix_mode; /* permissions of these files; default 0660 */
 };
 
 /*
- * Binds, starts the stack and serves. Returns NULL, with a message for rung_error(), when the address cannot be had,
+ * Binds, starts the stack and serves. Returns NULL, with a message for rung_error(), when an address cannot be had,
  * the stack does not start, or memory is out; the app is then dropped.
  */
 RUNG_API RUNG_MUST_USE struct rung_server *rung_server_open(const struct rung_server_options *options);
@@ -49,9 +53,11 @@ RUNG_API RUNG_MUST_USE struct rung_server *rung_server_open(const struct rung_se
 	rung_server_open(&(const struct rung_server_options){ \
 		.size = sizeof(struct rung_server_options), __VA_ARGS__ })
 
-/* The port it listens on, and its address as a URL: "http://127.0.0.1:8080/". */
+/* The first port it listens on, 0 where there are Unix sockets alone; its first address as a URL, "http://127.0.0.1:8080/"
+ * or "unix:/run/app.sock"; and all of them, NULL-ended. */
 RUNG_API unsigned rung_server_port(const struct rung_server *server);
 RUNG_API const char *rung_server_url(const struct rung_server *server);
+RUNG_API const char *const *rung_server_urls(const struct rung_server *server);
 
 /* Serves one end of a connected stream socket, such as a socketpair's, as if it had been accepted. Takes the
  * descriptor, also on failure. Returns 0 or a negative errno. Threads: any, until the server is being destroyed. */

@@ -79,6 +79,7 @@ void *rung_answer_target(void *cls, const char *target, struct MHD_Connection *m
 
 	if (!exchange)
 		return NULL;
+	exchange->loop->news++;
 	exchange->mhd = mhd;
 	exchange->connection = connection;
 	rung_target_scan((char *)(uintptr_t)target, &exchange->target);

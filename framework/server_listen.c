@@ -1,153 +1,203 @@
-/* server_listen.c: listening sockets, and how this process is addressed. */
+/* server_listen.c: the addresses a server listens on: which they are, who accepts from them, what they are called. */
 #include "server_private.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-union address {
-	struct sockaddr any;
-	struct sockaddr_in four;
-	struct sockaddr_in6 six;
-};
+enum { UNIX_MODE = 0660 };
 
-static int parse_address(const char *text, unsigned port, union address *address)
+/* -- which ---------------------------------------------------------------------------------------------------------- */
+
+/* NULL, refused with a message. */
+static struct listener *add_listener(struct rung_server *server)
 {
-	memset(address, 0, sizeof *address);
-	if (strcmp(text, "localhost") == 0)
-		text = "127.0.0.1";
-	if (inet_pton(AF_INET, text, &address->four.sin_addr) == 1) {
-		address->four.sin_family = AF_INET;
-		address->four.sin_port = htons((uint16_t)port);
-		return 0;
+	struct listener *listener;
+
+	if (server->listener_count == RUNG_MAX_LISTENERS) {
+		rung_refuse(-E2BIG, "server: it listens on %d addresses at most", RUNG_MAX_LISTENERS);
+		return NULL;
 	}
-	if (inet_pton(AF_INET6, text, &address->six.sin6_addr) == 1) {
-		address->six.sin6_family = AF_INET6;
-		address->six.sin6_port = htons((uint16_t)port);
-		return 0;
+	listener = calloc(1, sizeof *listener);
+	if (!listener)
+		rung_refuse(-ENOMEM, "server: out of memory");
+	else
+		server->listeners[server->listener_count++] = listener;
+	return listener;
+}
+
+static int open_address(
+	struct rung_server *server, const struct rung_server_options *options, const char *text)
+{
+	struct listener *listener = add_listener(server);
+	unsigned mode = options->unix_mode ? options->unix_mode : UNIX_MODE;
+
+	if (!listener)
+		return -ENOMEM;
+	int rc = rung_address_parse(text, options->port, &listener->address, &listener->address_size);
+	return rc < 0 ? rc : rung_listener_open(listener, server->loop_count, mode);
+}
+
+static int open_addresses(struct rung_server *server, const struct rung_server_options *options)
+{
+	int rc = 0;
+
+	if (options->port > 65535)
+		return rung_refuse(-EINVAL, "server: there is no port %u; use 0 to 65535", options->port);
+	if (options->unix_mode > 0777)
+		return rung_refuse(
+			-EINVAL, "server: mode 0%o of a Unix socket; use 0 to 0777", options->unix_mode);
+	if (options->bind)
+		rc = open_address(server, options, options->bind);
+	for (const char *const *text = options->listen; text && *text && rc == 0; text++)
+		rc = open_address(server, options, *text);
+	/* Nothing was named. */
+	if (rc == 0 && !server->listener_count)
+		rc = open_address(server, options, "127.0.0.1");
+	return rc;
+}
+
+/* -- who accepts ---------------------------------------------------------------------------------------------------- */
+
+/* Sockets and loops are dealt out to each other, so that each has one: of the fewer some have several. */
+static unsigned shares_of(const struct rung_server *server, const struct listener *listener)
+{
+	return listener->socket_count > server->loop_count ? listener->socket_count : server->loop_count;
+}
+
+static void deal_out(struct rung_server *server, struct listener *listener)
+{
+	unsigned shares = shares_of(server, listener);
+
+	for (unsigned i = 0; i < shares; i++) {
+		struct loop *loop = &server->loops[i % server->loop_count];
+		struct listen_socket *socket = &listener->sockets[i % listener->socket_count];
+
+		atomic_fetch_add(&socket->users, 1);
+		loop->acceptors[loop->acceptor_count++] = (struct acceptor){
+			.listener = listener,
+			.socket = socket,
+			.is_shared = server->loop_count > listener->socket_count,
+		};
 	}
-	return rung_refuse(
-		-EINVAL, "server: \"%s\" is no numeric address; use one such as 127.0.0.1 or ::1", text);
 }
 
-static socklen_t size_of(const union address *address)
+static int make_acceptors(struct rung_server *server)
 {
-	return address->any.sa_family == AF_INET ? sizeof address->four : sizeof address->six;
-}
+	unsigned most = 0;
 
-static unsigned port_of(const union address *address)
-{
-	return ntohs(address->any.sa_family == AF_INET ? address->four.sin_port : address->six.sin6_port);
-}
-
-static bool is_loopback(const union address *address)
-{
-	if (address->any.sa_family == AF_INET)
-		return ntohl(address->four.sin_addr.s_addr) >> 24 == 127;
-	return IN6_IS_ADDR_LOOPBACK(&address->six.sin6_addr);
-}
-
-static bool is_wildcard(const union address *address)
-{
-	if (address->any.sa_family == AF_INET)
-		return address->four.sin_addr.s_addr == htonl(INADDR_ANY);
-	return IN6_IS_ADDR_UNSPECIFIED(&address->six.sin6_addr);
-}
-
-/*
- * One socket a loop, sharing the port by SO_REUSEPORT, so that the kernel spreads connections evenly. The first is
- * bound without it: else a port that another program of this user shares would be taken for free.
- */
-static int open_socket(const union address *address, bool is_first)
-{
-	const int on = 1;
-	int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	if (!is_first)
-		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-	if (address->any.sa_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-	if (bind(fd, &address->any, size_of(address)) == 0) {
-		if (is_first)
-			setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-		if (listen(fd, SOMAXCONN) == 0)
-			return fd;
+	for (unsigned i = 0; i < server->listener_count; i++)
+		most += shares_of(server, server->listeners[i]) / server->loop_count + 1;
+	for (unsigned i = 0; i < server->loop_count; i++) {
+		server->loops[i].acceptors = calloc(most, sizeof *server->loops[i].acceptors);
+		if (!server->loops[i].acceptors)
+			return rung_refuse(-ENOMEM, "server: out of memory");
 	}
-	int err = -errno;
-	close(fd);
-	return err;
+	for (unsigned i = 0; i < server->listener_count; i++)
+		deal_out(server, server->listeners[i]);
+	return 0;
 }
 
-static void add_authority(struct rung_server *server, const char *host, unsigned port)
+/* -- what they are called --------------------------------------------------------------------------------------------- */
+
+static void add_authority(struct rung_server *server, const char *authority)
 {
 	unsigned i = 0;
 
-	while (server->authorities[i])
-		i++;
-	snprintf(server->authority_text[i], sizeof server->authority_text[i], "%s:%u", host, port);
+	for (; server->authorities[i]; i++)
+		if (strcmp(server->authorities[i], authority) == 0)
+			return;
+	snprintf(server->authority_text[i], sizeof server->authority_text[i], "%s", authority);
 	server->authorities[i] = server->authority_text[i];
 }
 
-static void note_address(struct rung_server *server, const union address *address)
+static void note_address(struct rung_server *server, const struct listener *listener)
 {
-	char text[INET6_ADDRSTRLEN], host[INET6_ADDRSTRLEN + 2];
-	const void *bytes = address->any.sa_family == AF_INET ? (const void *)&address->four.sin_addr
-							      : (const void *)&address->six.sin6_addr;
+	const union rung_address *address = &listener->address;
+	bool is_loopback = rung_address_is_loopback(address), is_wildcard = rung_address_is_wildcard(address);
+	unsigned port = rung_address_port(address);
+	char text[72];
 
-	inet_ntop(address->any.sa_family, bytes, text, sizeof text);
-	snprintf(host, sizeof host, address->any.sa_family == AF_INET ? "%s" : "[%s]", text);
-	server->port = port_of(address);
-	server->is_public = !is_loopback(address);
-	snprintf(server->url, sizeof server->url, "http://%s:%u/", host, server->port);
-	if (!is_wildcard(address))
-		add_authority(server, host, server->port);
+	if (!server->port)
+		server->port = port;
+	server->is_public = server->is_public || !is_loopback;
+	if (is_wildcard)
+		snprintf(text, sizeof text, "%s:%u",
+			address->any.sa_family == AF_INET ? "127.0.0.1" : "[::1]", port);
 	else
-		add_authority(
-			server, address->any.sa_family == AF_INET ? "127.0.0.1" : "[::1]", server->port);
-	if (!server->is_public || is_wildcard(address))
-		add_authority(server, "localhost", server->port);
-}
-
-static int refuse_address(int err, const char *text, unsigned port)
-{
-	if (err == -EADDRINUSE)
-		return rung_refuse(err,
-			"server: port %u on %s is in use; stop what listens there, or choose another with "
-			"--port",
-			port, text);
-	if (err == -EACCES)
-		return rung_refuse(
-			err, "server: port %u on %s needs more rights; choose one above 1023", port, text);
-	return rung_refuse(err, "server: cannot listen on %s port %u: %s", text, port, strerror(-err));
-}
-
-int rung_server_listen(struct rung_server *server, const char *text, unsigned port)
-{
-	union address address;
-	socklen_t size = sizeof address;
-
-	if (port > 65535)
-		return rung_refuse(-EINVAL, "server: there is no port %u; use 0 to 65535", port);
-	if (parse_address(text, port, &address) < 0)
-		return -EINVAL;
-	for (unsigned i = 0; i < server->loop_count; i++) {
-		int fd = open_socket(&address, i == 0);
-
-		if (fd < 0)
-			return refuse_address(fd, text, port);
-		server->loops[i].listen_fd = fd;
-		/* Port 0 became a real one, which the other sockets share. */
-		if (i == 0 && getsockname(fd, &address.any, &size) < 0)
-			return refuse_address(-errno, text, port);
+		rung_address_print(address, text, sizeof text);
+	add_authority(server, text);
+	if (is_loopback || is_wildcard) {
+		snprintf(text, sizeof text, "localhost:%u", port);
+		add_authority(server, text);
 	}
-	note_address(server, &address);
-	return 0;
+}
+
+static void note_addresses(struct rung_server *server)
+{
+	for (unsigned i = 0; i < server->listener_count; i++) {
+		struct listener *listener = server->listeners[i];
+		char text[sizeof listener->url - sizeof "http:///"];
+
+		rung_address_print(&listener->address, text, sizeof text);
+		server->urls[i] = listener->url;
+		if (listener->address.any.sa_family == AF_UNIX) {
+			snprintf(listener->url, sizeof listener->url, "%s", text);
+			continue;
+		}
+		snprintf(listener->url, sizeof listener->url, "http://%s/", text);
+		note_address(server, listener);
+	}
+	/* A Unix socket alone has no authority of its own; this is what its clients mostly say. */
+	if (!server->authorities[0])
+		add_authority(server, "localhost");
+}
+
+/* -- all of it ---------------------------------------------------------------------------------------------------------- */
+
+int rung_server_listen(struct rung_server *server, const struct rung_server_options *options)
+{
+	int rc = open_addresses(server, options);
+
+	if (rc == 0)
+		rc = make_acceptors(server);
+	if (rc == 0)
+		note_addresses(server);
+	return rc;
+}
+
+/* Whose file it is says its inode: somebody may have put another in its place. */
+static void remove_file(struct listener *listener)
+{
+	const char *path = listener->address.local.sun_path;
+	struct stat info;
+
+	if (listener->ino && lstat(path, &info) == 0 && info.st_ino == listener->ino &&
+		info.st_dev == listener->dev)
+		unlink(path);
+	listener->ino = 0;
+}
+
+void rung_server_unlink(struct rung_server *server)
+{
+	for (unsigned i = 0; i < server->listener_count; i++)
+		remove_file(server->listeners[i]);
+}
+
+void rung_server_unlisten(struct rung_server *server)
+{
+	rung_server_unlink(server);
+	for (unsigned i = 0; i < server->listener_count; i++) {
+		struct listener *listener = server->listeners[i];
+
+		for (unsigned j = 0; j < listener->socket_count; j++)
+			if (listener->sockets[j].fd >= 0)
+				close(listener->sockets[j].fd);
+		free(listener->sockets);
+		free(listener);
+	}
+	server->listener_count = 0;
 }

@@ -39,6 +39,7 @@ static void on_connection(
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
 		loop->connection_count--;
+		rung_accept_room(loop);
 		if (connection)
 			forget_connection(connection);
 		return;
@@ -107,13 +108,13 @@ static struct MHD_Daemon *start_daemon(struct loop *loop)
 	const struct rung_limits *limits = &loop->server->limits;
 	unsigned connections = limits->connections / loop->server->loop_count;
 
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-		rung_answer, loop, MHD_OPTION_EXTERNAL_LOGGER, rung_guard_listen, loop,
-		MHD_OPTION_LISTEN_SOCKET, loop->listen_fd, MHD_OPTION_URI_LOG_CALLBACK, rung_answer_target,
-		loop, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-		rung_answer_done, loop, MHD_OPTION_NOTIFY_CONNECTION, on_connection, loop,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits->connection_memory, MHD_OPTION_CONNECTION_LIMIT,
-		connections ? connections : 1u,
+	return MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+		NULL, NULL, rung_answer, loop, MHD_OPTION_EXTERNAL_LOGGER, rung_guard_listen, loop,
+		MHD_OPTION_URI_LOG_CALLBACK, rung_answer_target, loop, MHD_OPTION_UNESCAPE_CALLBACK,
+		keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, rung_answer_done, loop,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, loop, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		limits->connection_memory, MHD_OPTION_CONNECTION_LIMIT, connections ? connections : 1u,
 		/* Without it files go by read and write instead of sendfile. Loops block SIGPIPE themselves. */
 		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_END);
 }
@@ -142,7 +143,9 @@ int rung_loop_open(struct loop *loop)
 		return rung_refuse(-ENOMEM,
 			"server: libmicrohttpd did not start; is there memory, are there descriptors?");
 	int rc = add_to_epoll(loop, loop->wake_fd);
-	return rc == 0 ? add_to_epoll(loop, loop->watch_fd) : rc;
+	if (rc == 0)
+		rc = add_to_epoll(loop, loop->watch_fd);
+	return rc == 0 ? rung_accept_start(loop) : rc;
 }
 
 /* -- mail ---------------------------------------------------------------------------------------------------------- */
@@ -195,6 +198,7 @@ static void take_mail(struct loop *loop)
 {
 	uint64_t count;
 
+	loop->news++;
 	/* Cleared before the reading, so that what is posted meanwhile is not lost. */
 	atomic_store(&loop->has_mail, false);
 	if (read(loop->wake_fd, &count, sizeof count) < 0 && errno != EAGAIN && errno != EINTR)
@@ -206,12 +210,8 @@ static void take_mail(struct loop *loop)
 
 static void begin_drain(struct loop *loop)
 {
-	MHD_socket listener = MHD_quiesce_daemon(loop->daemon);
-
-	/* Quiesced but open it would still complete handshakes that nobody answers. */
-	if (listener != MHD_INVALID_SOCKET)
-		close(listener);
-	loop->listen_fd = -1;
+	rung_accept_rest(loop);
+	rung_accept_end(loop);
 	loop->is_draining = true;
 	/* Idle ones see the end of their input and close; a request under way closes with its answer. Bodies that wait are asked
 	 * once more: one without an end of its own may see that it is time. */
@@ -250,7 +250,7 @@ static int32_t patience(const struct loop *loop)
 		return RUNG_RETRY_MS;
 	if (loop->is_draining)
 		return 50;
-	return loop->files ? RUNG_LOOK_MS : -1;
+	return loop->files ? RUNG_LOOK_MS : rung_accept_patience(loop);
 }
 
 static void cut_what_is_left(struct loop *loop)
@@ -306,6 +306,7 @@ static void *turn(void *argument)
 			look_at_files(loop);
 		if (rung_log_held)
 			rung_log_flush();
+		rung_accept_turn(loop);
 		if (atomic_load_explicit(&server->is_stopping, memory_order_acquire) && drain(loop))
 			return NULL;
 	}
@@ -331,13 +332,10 @@ void rung_loop_close(struct loop *loop)
 	if (loop->is_running)
 		pthread_join(loop->thread, NULL);
 	loop->is_running = false;
-	if (loop->daemon) {
+	if (loop->daemon)
 		MHD_stop_daemon(loop->daemon);
-		/* Unless it was quiesced, the daemon has closed the listener. */
-		loop->listen_fd = -1;
-	}
-	if (loop->listen_fd >= 0)
-		close(loop->listen_fd);
+	free(loop->acceptors);
+	free(loop->acceptor_polls);
 	deliver_mail(loop, true);
 	if (loop->wake_fd >= 0)
 		close(loop->wake_fd);

@@ -1,6 +1,7 @@
 /*
- * server_private.h: private: the parts of the server. server.c makes and ends it, server_listen.c has the sockets,
- * server_loop.c one event loop, server_answer.c what libmicrohttpd calls for a request, server_guard.c what of it is
+ * server_private.h: private: the parts of the server. server.c makes and ends it, server_listen.c has the addresses it listens
+ * on, server_socket.c their sockets, server_accept.c takes connections from them, server_loop.c is one event loop,
+ * server_drain.c its end, server_answer.c what libmicrohttpd calls for a request, server_guard.c what of it is
  * refused, server_send.c its answer, server_body.c the answer's body, server_work.c the workers.
  *
  * Everything of a loop belongs to its thread: its connections, its exchanges. Other threads reach it by mail alone. An
@@ -14,9 +15,11 @@
 
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <sys/un.h>
 #include <time.h>
 
 enum {
@@ -28,6 +31,39 @@ enum {
 	RUNG_SWALLOW = 8 * 1024 *
 		       1024, /* bytes past a body's limit that are read, and again once the answer is out */
 	RUNG_LONG_MS = 50,   /* a handler that holds a loop longer is named in the log */
+	RUNG_MAX_LISTENERS = 32, /* addresses */
+};
+
+union rung_address {
+	struct sockaddr any;
+	struct sockaddr_in four;
+	struct sockaddr_in6 six;
+	struct sockaddr_un local;
+};
+
+/* A listening socket. */
+struct listen_socket {
+	int fd;            /* -1 once it is closed */
+	atomic_uint users; /* loops that still accept from it; the last one closes it */
+};
+
+/* An address that is listened on, by one socket or, over TCP, mostly by one for each loop. */
+struct listener {
+	union rung_address address;
+	socklen_t address_size;
+	struct listen_socket *sockets;
+	unsigned socket_count;
+	char url[160]; /* "http://127.0.0.1:8080/", "unix:/run/app.sock" */
+	bool is_lent;  /* others hold its sockets too: what is in its queue is not lost when we close */
+	dev_t dev;     /* of the file of a Unix socket of ours; ino 0: there is none to remove */
+	ino_t ino;
+};
+
+/* A listening socket as one loop sees it. */
+struct acceptor {
+	struct listener *listener;
+	struct listen_socket *socket;
+	bool is_shared; /* other loops accept from it too */
 };
 
 /* A client's connection, as long as it lasts. */
@@ -102,8 +138,17 @@ struct loop {
 	struct MHD_Daemon *daemon;
 	pthread_t thread;
 	bool is_running;
-	int listen_fd;
-	int wake_fd; /* an eventfd in libmicrohttpd's epoll set: there is mail */
+	struct acceptor *acceptors;
+	struct pollfd *acceptor_polls; /* as many */
+	unsigned acceptor_count;
+	bool is_accepting;    /* they are in libmicrohttpd's epoll set */
+	bool is_starved;      /* there was no descriptor or memory for a connection */
+	int64_t accept_again; /* rung_clock() of the next try then; 0: nothing stands against it */
+	unsigned
+		news; /* of clients and workers, counted: a turn that brings none has been ended by something else */
+	unsigned news_seen;   /* by the last turn */
+	unsigned news_looked; /* when the listeners were last looked at */
+	int wake_fd;          /* an eventfd in libmicrohttpd's epoll set: there is mail */
 	int watch_fd; /* an epoll set, in that one too: clients that hang up while libmicrohttpd does not look */
 	_Atomic(struct rung_mail *) mail; /* newest first */
 	atomic_bool has_mail;             /* wake_fd may be readable: spares a read a turn */
@@ -132,16 +177,20 @@ struct rung_server {
 	struct loop *loops;
 	unsigned loop_count;
 	atomic_uint next_loop; /* for rung_server_add() */
+	atomic_llong
+		tell_again; /* rung_clock() from which on the log may hear again of connections that cannot be accepted */
 	atomic_bool is_stopping;
 	struct timespec deadline; /* once is_stopping */
-	unsigned port;
+	struct listener *listeners[RUNG_MAX_LISTENERS];
+	unsigned listener_count;
+	const char *urls[RUNG_MAX_LISTENERS + 1]; /* NULL-ended */
+	unsigned port;                            /* the first TCP listener's, else 0 */
 	bool is_public;
 	char *spool;       /* the folder for large bodies; NULL: the default */
 	bool knows_layout; /* of libmicrohttpd's heads */
-	char url[80];
-	char authority_text[4][72];
-	const char *authorities[5];
-	bool is_started; /* the stack is */
+	char authority_text[2 * RUNG_MAX_LISTENERS][72];
+	const char *authorities[2 * RUNG_MAX_LISTENERS + 1]; /* NULL-ended */
+	bool is_started;                                     /* the stack is */
 };
 
 /* Milliseconds of a clock that never goes back; some milliseconds late, for the price of a few instructions. */
@@ -155,9 +204,53 @@ static inline int64_t rung_clock(void)
 
 /* -- server_listen.c ------------------------------------------------------------------------------------------- */
 
-/* Opens a listening socket for each loop, all on one port, and fills the server's port, url and authorities.
+/* Opens what the options name, gives each loop its acceptors, and fills the server's port, urls and authorities.
  * Returns 0 or a negative errno, refused with a message. */
-int rung_server_listen(struct rung_server *server, const char *address, unsigned port);
+int rung_server_listen(struct rung_server *server, const struct rung_server_options *options);
+
+/* Removes the files of Unix sockets, so that nobody comes any more that way. */
+void rung_server_unlink(struct rung_server *server);
+
+/* Closes and frees what is left of all that. */
+void rung_server_unlisten(struct rung_server *server);
+
+/* -- server_socket.c ------------------------------------------------------------------------------------------- */
+
+/* "127.0.0.1:80", "127.0.0.1", "[::1]:80", "::1", "localhost" or "unix:PATH". Returns 0 or -EINVAL, refused. */
+int rung_address_parse(
+	const char *text, unsigned usual_port, union rung_address *ret_address, socklen_t *ret_size);
+
+/* "127.0.0.1:80", "[::1]:80", "unix:PATH". */
+void rung_address_print(const union rung_address *address, char *text, size_t room);
+unsigned rung_address_port(const union rung_address *address);
+bool rung_address_is_loopback(const union rung_address *address); /* or local in another way */
+bool rung_address_is_wildcard(const union rung_address *address);
+
+/*
+ * Opens the sockets of a listener, `count` of them where one port can have several, and completes its address. Returns 0
+ * or a negative errno, refused with a message.
+ */
+int rung_listener_open(struct listener *listener, unsigned count, unsigned unix_mode);
+
+/* -- server_accept.c ------------------------------------------------------------------------------------------- */
+
+/* Has the loop wait for connections too. Refused with a message. */
+int rung_accept_start(struct loop *loop);
+
+/* Each turn: takes connections, if there are some and there is room for them. */
+void rung_accept_turn(struct loop *loop);
+
+/* How long the loop may sleep for our sake, in milliseconds; -1: for ever. */
+int32_t rung_accept_patience(const struct loop *loop);
+
+/* A connection has gone: there is room again, and a descriptor. */
+void rung_accept_room(struct loop *loop);
+
+/* Takes all that have come so far. */
+void rung_accept_rest(struct loop *loop);
+
+/* No more: what nobody else accepts from is closed. */
+void rung_accept_end(struct loop *loop);
 
 /* -- server_loop.c --------------------------------------------------------------------------------------------- */
 

@@ -1,123 +1,15 @@
 /* test_main.c: rung_main() as whole programs see it: flags, environment, the line when ready, signals, exit status. */
-#include "support.h"
+#include "program.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 SUITE(program);
 
-struct program {
-	pid_t pid;
-	int out, err;
-	char line[256]; /* the first of standard output */
-};
-
-static void be_program(
-	const char *app, const char *const *flags, const char *const *environment, int out, int err)
-{
-	char path[512];
-	char *argv[16] = { path };
-
-	snprintf(path, sizeof path, "%s/%s", APPS_DIR, app);
-	for (int i = 0; flags && flags[i]; i++)
-		argv[i + 1] = (char *)(uintptr_t)flags[i];
-	unsetenv("PORT");
-	unsetenv("RUNG_REPROXY");
-	for (; environment && environment[0]; environment += 2)
-		setenv(environment[0], environment[1], 1);
-	dup2(out, 1);
-	dup2(err, 2);
-	execv(path, argv);
-	_exit(127);
-}
-
-static struct program launch(const char *app, const char *const *flags, const char *const *environment)
-{
-	struct program program = { 0 };
-	int out[2], err[2];
-
-	cr_assert(pipe2(out, O_CLOEXEC) == 0 && pipe2(err, O_CLOEXEC) == 0);
-	program.pid = fork();
-	cr_assert(program.pid >= 0);
-	if (program.pid == 0)
-		be_program(app, flags, environment, out[1], err[1]);
-	close(out[1]);
-	close(err[1]);
-	program.out = out[0];
-	program.err = err[0];
-	return program;
-}
-
-static void read_text(int fd, char *text, size_t room, bool one_line)
-{
-	size_t at = 0;
-
-	while (at + 1 < room && read(fd, text + at, 1) == 1)
-		if (text[at++] == '\n' && one_line)
-			break;
-	text[at] = '\0';
-}
-
-static int exit_status(struct program *program)
-{
-	int status;
-
-	cr_assert(waitpid(program->pid, &status, 0) == program->pid);
-	close(program->out);
-	close(program->err);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-/* Reads the line that says it is ready; returns its port. */
-static unsigned ready_port(struct program *program)
-{
-	unsigned port = 0;
-
-	read_text(program->out, program->line, sizeof program->line, true);
-	cr_assert(sscanf(program->line, "listening on http://127.0.0.1:%u/\n", &port) == 1, "it said \"%s\"",
-		program->line);
-	return port;
-}
-
-/* Runs a program that ends by itself. */
-static int run(const char *app, const char *const *flags, char *out, char *err, size_t room)
-{
-	struct program program = launch(app, flags, NULL);
-
-	read_text(program.out, out, room, false);
-	read_text(program.err, err, room, false);
-	return exit_status(&program);
-}
-
-static char *ask(unsigned port, const char *request)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET,
-		.sin_port = htons((uint16_t)port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	cr_assert(connect(fd, (struct sockaddr *)&address, sizeof address) == 0, "connect: %s",
-		strerror(errno));
-	cr_assert(send(fd, request, strlen(request), MSG_NOSIGNAL) > 0);
-	char *answer = test_read(fd, 2000, NULL);
-	close(fd);
-	return answer;
-}
-
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
-#define FLAGS(...)                \
-	(const char *const[])     \
-	{                         \
-		__VA_ARGS__, NULL \
-	}
-
 /* -- serving ----------------------------------------------------------------------------------------------------- */
 
 Test(program, serves_on_a_free_port_until_sigterm_or_sigint)
@@ -192,7 +84,8 @@ Test(program, inspect_is_refused_on_a_public_address)
 {
 	char out[1024], err[1024];
 
-	ASSERT_INT(run("hello", FLAGS("--port", "0", "--inspect", "--bind", "0.0.0.0"), out, err, sizeof out),
+	ASSERT_INT(run_program("hello", FLAGS("--port", "0", "--inspect", "--bind", "0.0.0.0"), out, err,
+			   sizeof out),
 		1);
 	ASSERT_STR(out, "");
 	ASSERT_HAS(err, "hello: inspect: this server listens on more than loopback");
@@ -217,7 +110,8 @@ Test(program, flags_show_in_the_printed_stack)
 {
 	char out[1024], err[1024];
 
-	ASSERT_INT(run("hello", FLAGS("--inspect", "--trace", "--print-stack"), out, err, sizeof out), 0);
+	ASSERT_INT(run_program("hello", FLAGS("--inspect", "--trace", "--print-stack"), out, err, sizeof out),
+		0);
 	ASSERT_HAS(out, "+-- inspect\n+-- trace\n+-- routes\n");
 }
 
@@ -227,7 +121,7 @@ Test(program, a_port_in_use_is_one_line_and_status_1)
 	char port[16], out[1024], err[1024];
 
 	snprintf(port, sizeof port, "%u", ready_port(&hello));
-	ASSERT_INT(run("hello", FLAGS("--port", port), out, err, sizeof out), 1);
+	ASSERT_INT(run_program("hello", FLAGS("--port", port), out, err, sizeof out), 1);
 	ASSERT_STR(out, "");
 	ASSERT_HAS(err, "hello: server: port ");
 	ASSERT_HAS(err, "is in use");
@@ -255,7 +149,7 @@ Test(program, bad_flags_are_one_line_and_status_2)
 	char out[1024], err[1024];
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		ASSERT_INT(run("hello", cases[i].flags, out, err, sizeof out), 2);
+		ASSERT_INT(run_program("hello", cases[i].flags, out, err, sizeof out), 2);
 		ASSERT_STR(out, "");
 		ASSERT_HAS(err, cases[i].message);
 		cr_assert(strchr(err, '\n') == err + strlen(err) - 1, "more than one line: %s", err);
@@ -277,19 +171,19 @@ Test(program, a_bad_address_is_status_1)
 {
 	char out[1024], err[1024];
 
-	ASSERT_INT(run("hello", FLAGS("--bind", "nowhere"), out, err, sizeof out), 1);
+	ASSERT_INT(run_program("hello", FLAGS("--bind", "nowhere"), out, err, sizeof out), 1);
 	ASSERT_HAS(err, "\"nowhere\" is no numeric address");
 }
 
 Test(program, help_and_print_stack)
 {
-	char out[8192], err[1024];
+	char out[8192], err[8192];
 
-	ASSERT_INT(run("hello", FLAGS("--help"), out, err, sizeof err), 0);
+	ASSERT_INT(run_program("hello", FLAGS("--help"), out, err, sizeof out), 0);
 	ASSERT_HAS(out, "--port N");
 	ASSERT_HAS(out, "--print-stack");
 	ASSERT_STR(err, "");
-	ASSERT_INT(run("private_files", FLAGS("--print-stack"), out, err, sizeof err), 0);
+	ASSERT_INT(run_program("private_files", FLAGS("--print-stack"), out, err, sizeof err), 0);
 	ASSERT_HAS(out, "+-- access_log");
 	ASSERT_HAS(out, "+-- reproxy");
 	ASSERT_HAS(out, "files.internal -> files");
@@ -328,15 +222,11 @@ Test(program, a_private_file_really_arrives)
 	unsigned port = ready_port(&app);
 	char log[1024];
 	size_t size;
-	struct sockaddr_in address = { .sin_family = AF_INET,
-		.sin_port = htons((uint16_t)port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = connect_port(port);
 	const char *request = "GET /d/big.bin HTTP/1.1\r\nHost: h\r\nAuthorization: Basic ZGVtbzpkZW1v\r\n"
 			      "Connection: close\r\n\r\n";
 
-	cr_assert(connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
-	cr_assert(send(fd, request, strlen(request), 0) > 0);
+	cr_assert(fd >= 0 && send(fd, request, strlen(request), 0) > 0);
 	char *answer = test_read(fd, 3000, &size);
 	const char *body = strstr(answer, "\r\n\r\n");
 	cr_assert_not_null(body);
