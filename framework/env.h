@@ -135,7 +135,7 @@ struct rung_target {
 	const char *query;
 	const char *uri;   /* rung_view() alone: what env->uri shall be */
 	bool drop_body;    /* rung_view() alone: no request body and no header fields that describe one */
-	unsigned max_hops; /* rung_view() alone: how deep env->hop may get; 0: 10, never above 50 */
+	unsigned max_hops; /* rung_view() alone: how deep env->hop may get; 0: the setup's, 10; never above 50 */
 };
 
 /*

@@ -181,6 +181,7 @@ struct rung_site rung_site_of(struct rung_app *app, const struct rung_setup *set
 		.log_data = setup->log_data,
 		.development = setup->development || is_development(),
 		.authorities = setup->authorities,
+		.max_hops = setup->max_hops ? setup->max_hops : RUNG_MAX_HOPS,
 	};
 }
 

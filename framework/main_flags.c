@@ -12,6 +12,9 @@ enum kind {
 	YES,    /* bool, no value */
 	TEXT,   /* const char * */
 	NUMBER, /* unsigned, up to max */
+	LIMIT,  /* unsigned, up to max, or "none" */
+	SIZE,   /* size_t, in bytes, with K, M or G for more of them */
+	LENGTH, /* int64_t, as SIZE, or "none" */
 	SERVER, /* enum rung_server_kind */
 	OCTAL,  /* unsigned, up to max */
 	TCP,    /* an address to listen on; may come again */
@@ -28,6 +31,8 @@ struct flag {
 };
 
 #define AT(member) offsetof(struct flags, member)
+
+enum { MOST = 1000000000 };
 
 static const struct flag table[] = {
 	{ "port", "N", NUMBER, AT(server.port), 65535,
@@ -49,6 +54,38 @@ static const struct flag table[] = {
 		"(default: RUNG_REPROXY in the environment, else self)" },
 	{ "inspect", NULL, YES, AT(inspect), 0, "show at /_rung/ what the last requests did (development)" },
 	{ "trace", NULL, YES, AT(trace), 0, "time every layer: Server-Timing and a line in the log" },
+	{ "limit-body", "SIZE", LENGTH, AT(server.limits.body), 0, "of a request's body (default 1M)" },
+	{ "limit-connection-memory", "SIZE", SIZE, AT(server.limits.connection_memory), 0,
+		"of a connection, for heads and buffers (default 16K)" },
+	{ "limit-header-bytes", "SIZE", SIZE, AT(server.limits.header_bytes), 0,
+		"of a request's head (default 8K)" },
+	{ "limit-header-count", "N", NUMBER, AT(server.limits.header_count), MOST,
+		"fields of a request's head (default 100)" },
+	{ "limit-target", "SIZE", SIZE, AT(server.limits.target), 0, "of a request target (default 8000)" },
+	{ "limit-connections", "N", NUMBER, AT(server.limits.connections), MOST,
+		"at a time (default: what descriptors allow, at most 16384)" },
+	{ "limit-connections-per-ip", "N", LIMIT, AT(server.limits.connections_per_ip), MOST,
+		"at a time, from one address (default: a quarter of all; on loopback none)" },
+	{ "limit-keep-alive-requests", "N", LIMIT, AT(server.limits.keep_alive_requests), MOST,
+		"requests of one connection (default 1000)" },
+	{ "limit-header-seconds", "N", LIMIT, AT(server.limits.header_seconds), MOST,
+		"for a request's head (default 20)" },
+	{ "limit-idle-seconds", "N", LIMIT, AT(server.limits.idle_seconds), MOST,
+		"between requests (default 75)" },
+	{ "limit-body-seconds", "N", LIMIT, AT(server.limits.body_seconds), MOST,
+		"in which a body must grow by the least rate (default 30)" },
+	{ "limit-send-seconds", "N", LIMIT, AT(server.limits.send_seconds), MOST,
+		"in which a client must take an answer at the least rate (default 30)" },
+	{ "limit-total-seconds", "N", LIMIT, AT(server.limits.total_seconds), MOST,
+		"for a request with its answer (default none)" },
+	{ "limit-least-rate", "N", LIMIT, AT(server.limits.least_rate), MOST,
+		"bytes a second of a body or an answer (default 500; none: any progress)" },
+	{ "limit-hops", "N", NUMBER, AT(server.limits.hops), 50,
+		"redispatches one inside the other (default 10)" },
+	{ "limit-queue", "N", LIMIT, AT(server.limits.queue), MOST,
+		"requests that wait for a worker (default 1024)" },
+	{ "limit-drain-seconds", "N", LIMIT, AT(server.limits.drain_seconds), MOST,
+		"of a stop, for what is in flight (default 10)" },
 	{ "print-stack", NULL, YES, AT(print_stack), 0, "print the stack and exit" },
 	{ "quiet", NULL, YES, AT(setup.quiet), 0, "no access log" },
 	{ "help", NULL, YES, AT(help), 0, "this text" },
@@ -91,10 +128,50 @@ static int add_address(const char *prefix, const char *text, struct flags *flags
 	return 0;
 }
 
+/* "100", "16K", "2M", "1G". */
+static int parse_size(const char *what, const char *text, int64_t max, int64_t *ret_size)
+{
+	static const char units[] = "KMG";
+	char *end;
+
+	errno = 0;
+	long long size = strtoll(text, &end, 10);
+	const char *unit = *end ? strchr(units, *end) : NULL;
+	if (unit) {
+		if (__builtin_mul_overflow(size, 1LL << 10 * (unit - units + 1), &size))
+			errno = ERANGE;
+		end++;
+	}
+	if (errno || *text < '0' || *text > '9' || *end || size > max)
+		return rung_refuse(-EINVAL,
+			"%s \"%s\" is no size from 0 to %lld; use one such as 100, 16K or 2M", what, text,
+			(long long)max);
+	*ret_size = size;
+	return 0;
+}
+
+static int take_size(const struct flag *flag, const char *name, const char *value, void *at)
+{
+	int64_t size = 0;
+
+	if (flag->kind == LENGTH && strcmp(value, "none") == 0) {
+		*(int64_t *)at = RUNG_UNLIMITED;
+		return 0;
+	}
+	int rc = parse_size(name, value, flag->kind == LENGTH ? INT64_MAX : UINT32_MAX, &size);
+	if (rc < 0)
+		return rc;
+	if (flag->kind == LENGTH)
+		*(int64_t *)at = size;
+	else
+		*(size_t *)at = (size_t)size;
+	return 0;
+}
+
 static int take(const struct flag *flag, const char *value, struct flags *flags)
 {
 	void *at = (char *)flags + flag->at;
-	char name[32];
+	char name[40];
 
 	snprintf(name, sizeof name, "--%s", flag->name);
 	switch (flag->kind) {
@@ -104,8 +181,17 @@ static int take(const struct flag *flag, const char *value, struct flags *flags)
 	case TEXT:
 		*(const char **)at = value;
 		return 0;
+	case LIMIT:
+		if (strcmp(value, "none") == 0) {
+			*(unsigned *)at = (unsigned)RUNG_UNLIMITED;
+			return 0;
+		}
+		return parse_number(name, value, flag->max, at);
 	case NUMBER:
 		return parse_number(name, value, flag->max, at);
+	case SIZE:
+	case LENGTH:
+		return take_size(flag, name, value, at);
 	case SERVER:
 		return rung_server_kind_parse(value, at);
 	case OCTAL:
@@ -178,7 +264,7 @@ int rung_flags_help(const char *program)
 		while (*line && is_good) {
 			int size = (int)strcspn(line, "\n");
 
-			is_good = printf("  %-19s %.*s\n", left, size, line) > 0;
+			is_good = printf("  %-29s %.*s\n", left, size, line) > 0;
 			line += size + (line[size] == '\n');
 			left[0] = '\0';
 		}

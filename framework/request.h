@@ -34,6 +34,7 @@ struct rung_site {
 	bool development;
 	const char *const *authorities;
 	const atomic_bool *is_stopping; /* NULL: never */
+	unsigned max_hops;
 };
 
 struct rung_value {

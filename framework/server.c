@@ -15,6 +15,13 @@ enum {
 	LEAST_BODY_MEMORY = 4 * 1024,
 	DEFAULT_MEMORY = 16 * 1024,
 	LEAST_MEMORY = 4 * 1024,
+	MOST_MEMORY = 1024 * 1024 * 1024, /* more is a mistake */
+	DEFAULT_HEADER_BYTES = 8 * 1024,
+	DEFAULT_HEADER_COUNT = 100,
+	DEFAULT_TARGET = 8000, /* what RFC 9112 section 3 asks for at least */
+	FIELD_MEMORY = 64,     /* bytes that libmicrohttpd keeps of a field beside its text */
+	SPARE_MEMORY = 1024,   /* for the answer's head, and reads */
+	MEMORY_A_FIELD = 160,  /* of a connection, where its memory alone is given */
 	MOST_CONNECTIONS = 16384,
 	SPARE_DESCRIPTORS = 64, /* for files, logs and listeners beside connections */
 	DEFAULT_DRAIN = 10,
@@ -22,6 +29,13 @@ enum {
 	MOST_WORKERS = 4096,
 	DEFAULT_WORKERS = 16, /* where an app's class says that it may wait */
 	DEFAULT_QUEUE = 1024,
+	DEFAULT_KEEP_ALIVE = 1000,
+	SHARE_OF_A_PEER = 4, /* one address may have so much of all connections, a fourth */
+	DEFAULT_HEADER_SECONDS = 20,
+	DEFAULT_IDLE_SECONDS = 75,
+	DEFAULT_BODY_SECONDS = 30,
+	DEFAULT_SEND_SECONDS = 30,
+	DEFAULT_RATE = 500,
 };
 
 static unsigned default_connections(void)
@@ -35,9 +49,78 @@ static unsigned default_connections(void)
 						      : (unsigned)limit.rlim_cur / 2;
 }
 
+static void set_default(unsigned *limit, unsigned value)
+{
+	if (!*limit)
+		*limit = value;
+}
+
+/* What libmicrohttpd needs to take a head that is at both limits, or 0 where one of them is none: then it is the memory itself
+ * that limits, and libmicrohttpd that answers. */
+static size_t memory_for_heads(const struct rung_limits *limits)
+{
+	if (limits->header_bytes == (size_t)RUNG_UNLIMITED ||
+		limits->header_count == (unsigned)RUNG_UNLIMITED)
+		return 0;
+	return limits->header_bytes + (size_t)limits->header_count * FIELD_MEMORY + SPARE_MEMORY;
+}
+
+/* Where the memory alone is given, heads may be what it holds, up to the usual. */
+static void fill_head_limits(struct rung_limits *limits)
+{
+	size_t memory = limits->connection_memory;
+
+	if (!limits->header_count && memory && memory / MEMORY_A_FIELD < DEFAULT_HEADER_COUNT)
+		limits->header_count = (unsigned)(memory / MEMORY_A_FIELD);
+	set_default(&limits->header_count, DEFAULT_HEADER_COUNT);
+	if (!limits->header_bytes) {
+		limits->header_bytes = DEFAULT_HEADER_BYTES;
+		size_t need = memory_for_heads(limits);
+		if (memory && need > memory && need - memory < limits->header_bytes)
+			limits->header_bytes -= need - memory;
+	}
+	if (!limits->target)
+		limits->target =
+			DEFAULT_TARGET < limits->header_bytes ? DEFAULT_TARGET : limits->header_bytes;
+}
+
+/* A head is taken apart in the connection's memory: what is promised of the one must fit into the other. */
+static int set_head_limits(struct rung_limits *limits)
+{
+	size_t memory = limits->connection_memory ? limits->connection_memory : DEFAULT_MEMORY;
+
+	fill_head_limits(limits);
+	if (limits->target > limits->header_bytes && limits->target != (size_t)RUNG_UNLIMITED)
+		return rung_refuse(-EINVAL,
+			"server: a target of %zu bytes is never met in a head of %zu; give header_bytes more",
+			limits->target, limits->header_bytes);
+	size_t need = memory_for_heads(limits);
+	if (need > MOST_MEMORY || memory > MOST_MEMORY)
+		return rung_refuse(-EINVAL,
+			"server: a connection that may have more than a gigabyte of memory; give header_bytes, "
+			"header_count or connection_memory less");
+	if (limits->connection_memory && need > memory)
+		return rung_refuse(-EINVAL,
+			"server: connection memory of %zu bytes does not hold %zu header_bytes in %u fields; give it %zu",
+			memory, limits->header_bytes, limits->header_count, need);
+	limits->connection_memory = need > memory ? need : memory;
+	return 0;
+}
+
+static void set_times(struct rung_limits *limits)
+{
+	set_default(&limits->drain_seconds, DEFAULT_DRAIN);
+	set_default(&limits->header_seconds, DEFAULT_HEADER_SECONDS);
+	set_default(&limits->idle_seconds, DEFAULT_IDLE_SECONDS);
+	set_default(&limits->body_seconds, DEFAULT_BODY_SECONDS);
+	set_default(&limits->send_seconds, DEFAULT_SEND_SECONDS);
+	set_default(&limits->total_seconds, (unsigned)RUNG_UNLIMITED);
+	set_default(&limits->least_rate, DEFAULT_RATE);
+}
+
 static int set_limits(struct rung_limits *limits)
 {
-	if (limits->body < 0)
+	if (limits->body < 0 && limits->body != RUNG_UNLIMITED)
 		return rung_refuse(-EINVAL, "server: a negative body limit; use 0 for the default");
 	if (limits->connection_memory && limits->connection_memory < LEAST_MEMORY)
 		return rung_refuse(
@@ -47,17 +130,38 @@ static int set_limits(struct rung_limits *limits)
 			"server: less than 4096 bytes of memory for a body only slow it down; give more");
 	if (!limits->body_memory)
 		limits->body_memory = DEFAULT_BODY_MEMORY;
+	if (limits->connections == (unsigned)RUNG_UNLIMITED)
+		return rung_refuse(
+			-EINVAL, "server: connections without limit; each is a descriptor, so give a number");
+	if (limits->hops > RUNG_MAX_DISPATCHES)
+		return rung_refuse(
+			-EINVAL, "server: %u hops; use at most %d", limits->hops, RUNG_MAX_DISPATCHES);
 	if (!limits->body)
 		limits->body = DEFAULT_BODY;
-	if (!limits->connection_memory)
-		limits->connection_memory = DEFAULT_MEMORY;
-	if (!limits->connections)
-		limits->connections = default_connections();
-	if (!limits->queue)
-		limits->queue = DEFAULT_QUEUE;
-	if (!limits->drain_seconds)
-		limits->drain_seconds = DEFAULT_DRAIN;
-	return 0;
+	if (limits->body == RUNG_UNLIMITED)
+		limits->body = INT64_MAX;
+	set_default(&limits->connections, default_connections());
+	set_default(&limits->queue, DEFAULT_QUEUE);
+	set_default(&limits->keep_alive_requests, DEFAULT_KEEP_ALIVE);
+	set_default(&limits->hops, RUNG_MAX_HOPS);
+	set_times(limits);
+	return set_head_limits(limits);
+}
+
+/* Whoever connects to loopback is on this machine already; a proxy there has all clients' connections. */
+static int make_peers(struct rung_server *server)
+{
+	struct rung_limits *limits = &server->limits;
+	unsigned share = limits->connections / SHARE_OF_A_PEER;
+
+	if (!limits->connections_per_ip)
+		limits->connections_per_ip = !server->is_public ? (unsigned)RUNG_UNLIMITED
+					     : share            ? share
+								: 1;
+	if (limits->connections_per_ip == (unsigned)RUNG_UNLIMITED)
+		return 0;
+	server->peers = rung_peers_new(limits->connections_per_ip);
+	return server->peers ? 0 : -ENOMEM;
 }
 
 static unsigned default_loops(void)
@@ -93,6 +197,8 @@ static int start_stack(struct rung_server *server, const struct rung_setup *give
 	if (!setup.authorities)
 		setup.authorities = server->authorities;
 	setup.is_public = setup.is_public || server->is_public;
+	if (!setup.max_hops)
+		setup.max_hops = server->limits.hops;
 	server->site = rung_site_of(server->app, &setup);
 	server->site.is_stopping = &server->is_stopping;
 	int rc = rung_start(server->app, &setup);
@@ -143,6 +249,8 @@ static int open_server(struct rung_server *server, const struct rung_server_opti
 		rc = make_loops(server, options->loops ? options->loops : default_loops());
 	if (rc == 0)
 		rc = rung_server_listen(server, options);
+	if (rc == 0)
+		rc = make_peers(server);
 	if (rc == 0)
 		rc = start_stack(server, options->setup);
 	if (rc == 0)
@@ -247,6 +355,7 @@ unsigned rung_server_destroy(struct rung_server *server)
 	}
 	rung_server_unlisten(server);
 	rung_workers_destroy(server->workers);
+	rung_peers_destroy(server->peers);
 	if (server->is_started)
 		rung_stop(server->app);
 	rung_drop(server->app);

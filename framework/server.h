@@ -15,7 +15,15 @@ RUNG_BEGIN
 
 struct rung_server;
 
-/* What a client controls, each with its limit. Zero means the default. */
+/* In place of a limit: none. Refused where it makes no sense: for memory, connections and hops. */
+#define RUNG_UNLIMITED (-1)
+
+/*
+ * What a client controls, each with its limit. Zero means the default.
+ *
+ * Times are looked at once a second, so a limit of N seconds cuts N to N + 2 seconds after it began to count, never earlier.
+ * Whatever is cut leaves a line in the log that says who, and by which limit.
+ */
 struct rung_limits {
 	int64_t body; /* bytes of a request's body, where no route says otherwise; default 10 MiB; more: 413 */
 	size_t body_memory; /* bytes of it kept in memory, beyond which it goes to a file; default 64 KiB, at least 4 KiB */
@@ -24,6 +32,38 @@ struct rung_limits {
 		connections; /* at a time, in all; default: the descriptors there are less 64, at most 16384 */
 	unsigned queue;      /* requests that wait for a worker; default 1024; more: 503 */
 	unsigned drain_seconds; /* how long a stop waits for what is in flight; default 10 */
+
+	/* Heads. connection_memory grows with these two; where it alone is given, they are what it holds. */
+	size_t header_bytes; /* of a request's head, from the method to the blank line; default 8 KiB; more: 431 */
+	unsigned header_count; /* fields of a head; default 100; more: 431 */
+	size_t target;         /* bytes of a request target; default 8000, at most header_bytes; more: 414 */
+
+	/* Connections. */
+	/* From one IPv4 address or IPv6 /64, at a time; more: 429 and closed, before anything is read. Unix sockets do not count.
+	 * Default: a quarter of `connections`, so that no single client takes all there are and yet a proxy gets
+	 * enough; none while the server listens on loopback alone, where whoever connects is on this machine. */
+	unsigned connections_per_ip;
+	unsigned
+		keep_alive_requests; /* of one connection; default 1000; the last answer says that it closes */
+
+	/* Times, in seconds. */
+	unsigned
+		header_seconds; /* from a connection's begin, later from the first line of a request, to its head's end;
+				    default 20; more: 408 where something came, and closed */
+	unsigned
+		idle_seconds; /* between requests; default 75, beyond the 60 of servers in front; more: closed */
+	unsigned
+		body_seconds; /* in which a request's body must end or grow by least_rate; default 30; more: 408 */
+	unsigned send_seconds; /* in which a client must take what was sent of an answer, or least_rate of it;
+				  default 30; more: cut. A stream that has nothing to send is never slow */
+	unsigned
+		total_seconds; /* for a request with its answer; default none; more: cut, but a handler that is on a
+				   worker comes to its end first */
+	unsigned least_rate; /* bytes a second, on average over body_seconds or send_seconds, default 500;
+				RUNG_UNLIMITED: any progress will do */
+
+	unsigned
+		hops; /* redispatches one inside the other, for layers that do not say; default 10, at most 50; more: 502 */
 };
 
 /* Zero means the default. */

@@ -32,7 +32,7 @@ static struct exchange *take_exchange(struct loop *loop)
 	}
 	exchange->is_begun = exchange->is_run = exchange->is_head = false;
 	exchange->is_suspended = exchange->is_waiting = exchange->is_polled = false;
-	exchange->is_broken = exchange->is_cut = exchange->is_given_up = false;
+	exchange->is_broken = exchange->is_cut = exchange->is_given_up = exchange->is_refused = false;
 	exchange->is_arriving = false;
 	exchange->has_wake = exchange->is_over = false;
 	exchange->job = RUNG_JOB_NONE;
@@ -126,29 +126,10 @@ static RUNG_COLD enum MHD_Result refuse(struct exchange *exchange, int status, c
 	const struct rung_env *env = &exchange->request.env;
 	char text[128];
 
+	exchange->is_refused = true;
 	snprintf(text, sizeof text, "%d %s\n", status, reason);
 	rung_log(env, RUNG_LOG_INFO, "rung: refused %s: %d %s", rung_remote_address(env), status, reason);
 	return queue_refusal(exchange->mhd, text);
-}
-
-/* The connection ends with it: its sending half now, the other when the client has closed its own or sent too much. TLS
- * has a stream of its own, in which nothing can be put past libmicrohttpd. */
-bool rung_refuse_past(struct exchange *exchange, int status, const char *reason)
-{
-	const struct rung_env *env = &exchange->request.env;
-	char text[512];
-	int size = snprintf(text, sizeof text,
-		"HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
-		"Content-Length: %zu\r\n\r\n%d %s\n",
-		status, MHD_get_reason_phrase_for((unsigned)status), strlen(reason) + 5, status, reason);
-
-	if (MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION))
-		return false;
-	rung_log(env, RUNG_LOG_INFO, "rung: refused %s: %d %s", rung_remote_address(env), status, reason);
-	if (send(exchange->connection->fd, text, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT) < size)
-		return false;
-	shutdown(exchange->connection->fd, SHUT_WR);
-	return true;
 }
 
 /* -- the head and the body of the request ------------------------------------------------------------------------ */
@@ -262,6 +243,22 @@ static __attribute__((noinline)) enum MHD_Result run(struct exchange *exchange)
 	return rung_server_send(exchange);
 }
 
+/* After the check that it is a request at all, so that no 431 tells how to mend what is none. */
+static struct rung_refusal check_size(const struct exchange *exchange)
+{
+	const struct rung_limits *limits = &exchange->loop->server->limits;
+	size_t size =
+		MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
+
+	if (exchange->target.size > limits->target)
+		return (struct rung_refusal){ 414, "the request target is longer than this server takes" };
+	if (size > limits->header_bytes)
+		return (struct rung_refusal){ 431, "the request's head is larger than this server takes" };
+	if (exchange->request.headers.count > limits->header_count)
+		return (struct rung_refusal){ 431, "the request has more fields than this server takes" };
+	return (struct rung_refusal){ 0 };
+}
+
 /* Out of line, like run(): so that rung_answer(), called twice a request, saves no register that it does not need. */
 static __attribute__((noinline)) enum MHD_Result begin(
 	struct exchange *exchange, const char *method, const char *version)
@@ -284,6 +281,9 @@ static __attribute__((noinline)) enum MHD_Result begin(
 	if (exchange->wrong)
 		return refuse(exchange, 400, exchange->wrong);
 	struct rung_refusal refusal = rung_request_line(request, method, &exchange->target, version);
+	if (refusal.status)
+		return refuse(exchange, refusal.status, refusal.reason);
+	refusal = check_size(exchange);
 	if (refusal.status)
 		return refuse(exchange, refusal.status, refusal.reason);
 	refusal = rung_input_admit(exchange);
@@ -328,8 +328,13 @@ enum MHD_Result rung_answer(void *cls, struct MHD_Connection *mhd, const char *u
 		return queue_refusal(mhd, "503 out of memory\n");
 	if (!exchange->is_begun)
 		return begin(exchange, method, version);
-	if (*upload_size)
-		return rung_input_take(exchange, upload, upload_size);
+	if (*upload_size) {
+		size_t given = *upload_size;
+		enum MHD_Result result = rung_input_take(exchange, upload, upload_size);
+
+		exchange->connection->received += given - *upload_size;
+		return result;
+	}
 	rung_input_arrived(exchange);
 	if (exchange->is_told)
 		return MHD_NO;
@@ -384,10 +389,12 @@ void rung_answer_job_done(struct exchange *exchange, enum job job)
 {
 	switch (job) {
 	case RUNG_JOB_RUN:
-		if (exchange->connection)
+		if (exchange->connection) {
 			rung_exchange_resume(exchange);
-		else
+		} else {
+			exchange->status = exchange->response->status;
 			end_exchange(exchange, MHD_REQUEST_TERMINATED_CLIENT_ABORT);
+		}
 		break;
 	case RUNG_JOB_READ:
 		rung_body_worked(exchange);
@@ -413,6 +420,7 @@ void rung_answer_done(
 	rung_forget_file(exchange);
 	rung_input_arrived(exchange);
 	exchange->connection->exchange = NULL;
+	exchange->connection->requests++;
 	if (exchange->loop->is_draining)
 		shutdown(exchange->connection->fd, SHUT_RD);
 	exchange->connection = NULL;

@@ -79,6 +79,19 @@ static bool has_bad_length(struct MHD_Connection *mhd)
 	       (!*length || length[strspn(length, "0123456789")] || strlen(length) > 18);
 }
 
+bool rung_write_past(struct MHD_Connection *mhd, int fd, const char *status, const char *text)
+{
+	char answer[512];
+	int size = snprintf(answer, sizeof answer,
+		"HTTP/1.1 %s\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+		"Content-Length: %zu\r\n\r\n%s",
+		status, strlen(text), text);
+
+	return !MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION) &&
+	       (size_t)size < sizeof answer &&
+	       send(fd, answer, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT) == size;
+}
+
 /*
  * For a Content-Length that is no number libmicrohttpd sends two heads, one as the body of the other. It speaks of it
  * first, without saying of whom: a head that is read and not yet begun, with such a field, is the one, or will be
@@ -89,11 +102,7 @@ static void answer_bad_lengths(struct loop *loop, bool is_large)
 	static const char malformed[] = "400 the Content-Length is no number\n",
 			  large[] = "413 the request body is larger than this server takes\n";
 	const char *text = is_large ? large : malformed;
-	char answer[256];
-	int size = snprintf(answer, sizeof answer,
-		"HTTP/1.1 %s\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
-		"Content-Length: %zu\r\n\r\n%s",
-		is_large ? "413 Content Too Large" : "400 Bad Request", strlen(text), text);
+	const char *status = is_large ? "413 Content Too Large" : "400 Bad Request";
 
 	for (struct connection *connection = loop->connections; connection; connection = connection->next) {
 		const struct exchange *exchange = connection->exchange;
@@ -103,9 +112,9 @@ static void answer_bad_lengths(struct loop *loop, bool is_large)
 		rung_site_log(&loop->server->site, RUNG_LOG_INFO, "rung: refused a request: %.*s",
 			(int)strcspn(text, "\n"), text);
 		loop->has_told = true;
-		if (send(connection->fd, answer, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT) < size)
-			continue; /* then libmicrohttpd's answer has to do */
-		shutdown(connection->fd, SHUT_RDWR);
+		/* Where it cannot be written libmicrohttpd's answer has to do. */
+		if (rung_write_past(exchange->mhd, connection->fd, status, text))
+			shutdown(connection->fd, SHUT_RDWR);
 	}
 }
 

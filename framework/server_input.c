@@ -103,6 +103,15 @@ void rung_input_arrived(struct exchange *exchange)
 	exchange->loop->arriving--;
 }
 
+/* A connection that waits for its handler to read is woken, so that libmicrohttpd finds it shut. */
+void rung_input_cut(struct exchange *exchange, int err)
+{
+	if (!exchange->stream || !exchange->is_arriving)
+		return;
+	rung_stream_end(exchange->stream, err);
+	rung_exchange_resume(exchange);
+}
+
 /*
  * When the last bytes and the client's leaving come in one event, libmicrohttpd reads the bytes and never looks again. This makes
  * for another event; what has arrived can still be read.
@@ -114,6 +123,19 @@ void rung_input_hung_up(struct exchange *exchange)
 }
 
 /* -- pieces -------------------------------------------------------------------------------------------------------- */
+
+/* The connection ends with it: its sending half now, the other when the client has closed its own or sent too much. */
+static bool answer_past(struct exchange *exchange)
+{
+	const struct rung_env *env = &exchange->request.env;
+
+	if (!rung_write_past(exchange->mhd, exchange->connection->fd, "413 Content Too Large",
+		    "413 the request body is larger than this server takes\n"))
+		return false;
+	rung_log(env, RUNG_LOG_INFO, "rung: refused %s: 413 %s", rung_remote_address(env), too_large);
+	shutdown(exchange->connection->fd, SHUT_WR);
+	return true;
+}
 
 /*
  * Past its limit a body is read on for a while and thrown away, since libmicrohttpd lets no answer be queued before its
@@ -129,7 +151,7 @@ static enum MHD_Result throw_away(struct exchange *exchange, size_t *size)
 		return MHD_YES;
 	if (past > 2 * (int64_t)RUNG_SWALLOW)
 		return MHD_NO;
-	if (!exchange->is_told && !rung_refuse_past(exchange, 413, too_large))
+	if (!exchange->is_told && !answer_past(exchange))
 		return MHD_NO;
 	exchange->is_told = true;
 	return MHD_YES;
@@ -149,6 +171,8 @@ static enum MHD_Result pass_on(struct exchange *exchange, const char *bytes, siz
 
 enum MHD_Result rung_input_take(struct exchange *exchange, const char *bytes, size_t *size)
 {
+	if (exchange->is_cut)
+		return MHD_NO;
 	bool is_past = exchange->input_size + (int64_t)*size > exchange->input_limit;
 	bool is_answered = exchange->is_run && exchange->job == RUNG_JOB_NONE;
 

@@ -27,7 +27,31 @@ static void forget_connection(struct connection *connection)
 	/* Before it is closed, so that no event names memory that is gone. */
 	if (connection->is_watched)
 		epoll_ctl(loop->watch_fd, EPOLL_CTL_DEL, connection->fd, NULL);
+	rung_peer_leave(loop->server->peers, connection->peer);
 	free(connection);
+}
+
+/*
+ * One connection too many of an address is told so and closed before anything of it is read: letting libmicrohttpd answer
+ * would keep it until its request is there. Over TLS it is just closed. Without a struct connection no request of it is begun.
+ */
+static bool admit_peer(struct loop *loop, struct MHD_Connection *mhd, const struct sockaddr *address, int fd,
+	struct peer **ret_peer)
+{
+	int rc = rung_peer_enter(loop->server->peers, address, ret_peer);
+	char text[INET6_ADDRSTRLEN];
+
+	if (rc == 0)
+		return true;
+	if (rc == -EUSERS) {
+		rung_site_log(&loop->server->site, RUNG_LOG_INFO,
+			"rung: refused %s: 429 more than %u connections (connections_per_ip)",
+			rung_peer_text(address, text), loop->server->limits.connections_per_ip);
+		rung_write_past(
+			mhd, fd, "429 Too Many Requests", "429 too many connections from this address\n");
+	}
+	shutdown(fd, SHUT_RDWR);
+	return false;
 }
 
 static void on_connection(
@@ -44,10 +68,17 @@ static void on_connection(
 			forget_connection(connection);
 		return;
 	}
+	const struct sockaddr *address =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+	struct peer *peer = NULL;
+
 	loop->connection_count++;
+	if (loop->server->peers && !admit_peer(loop, mhd, address, fd, &peer))
+		return;
 	connection = malloc(sizeof *connection);
 	/* Without memory to know it by it cannot be served. */
 	if (!connection) {
+		rung_peer_leave(loop->server->peers, peer);
 		shutdown(fd, SHUT_RDWR);
 		return;
 	}
@@ -56,6 +87,9 @@ static void on_connection(
 		.place = &loop->connections,
 		.loop = loop,
 		.fd = fd,
+		.is_unix = !address || (address->sa_family != AF_INET && address->sa_family != AF_INET6),
+		.mhd = mhd,
+		.peer = peer,
 	};
 	if (loop->connections)
 		loop->connections->place = &connection->next;
@@ -250,7 +284,11 @@ static int32_t patience(const struct loop *loop)
 		return RUNG_RETRY_MS;
 	if (loop->is_draining)
 		return 50;
-	return loop->files ? RUNG_LOOK_MS : rung_accept_patience(loop);
+	if (loop->files)
+		return RUNG_LOOK_MS;
+	if (loop->connections)
+		return RUNG_WALK_MS;
+	return rung_accept_patience(loop);
 }
 
 static void cut_what_is_left(struct loop *loop)
@@ -260,6 +298,7 @@ static void cut_what_is_left(struct loop *loop)
 		if (connection->exchange) {
 			connection->exchange->is_cut = true;
 			loop->cut++;
+			rung_input_cut(connection->exchange, -ECONNRESET);
 			rung_body_give_up(connection->exchange);
 		}
 		shutdown(connection->fd, SHUT_RDWR);
@@ -307,6 +346,8 @@ static void *turn(void *argument)
 		if (rung_log_held)
 			rung_log_flush();
 		rung_accept_turn(loop);
+		if (loop->connections)
+			rung_look_at_times(loop);
 		if (atomic_load_explicit(&server->is_stopping, memory_order_acquire) && drain(loop))
 			return NULL;
 	}

@@ -2,7 +2,8 @@
  * server_private.h: private: the parts of the server. server.c makes and ends it, server_listen.c has the addresses it listens
  * on, server_socket.c their sockets, server_accept.c takes connections from them, server_loop.c is one event loop,
  * server_drain.c its end, server_answer.c what libmicrohttpd calls for a request, server_guard.c what of it is
- * refused, server_send.c its answer, server_body.c the answer's body, server_work.c the workers.
+ * refused, server_input.c its body, server_send.c its answer, server_body.c the answer's body, server_work.c the workers, server_time.c
+ * what takes too long, server_peers.c how many connections an address has.
  *
  * Everything of a loop belongs to its thread: its connections, its exchanges. Other threads reach it by mail alone. An
  * exchange with a job belongs to a worker until the job comes back as mail.
@@ -31,6 +32,7 @@ enum {
 	RUNG_SWALLOW = 8 * 1024 *
 		       1024, /* bytes past a body's limit that are read, and again once the answer is out */
 	RUNG_LONG_MS = 50,   /* a handler that holds a loop longer is named in the log */
+	RUNG_WALK_MS = 1000, /* how often connections are looked at for what takes too long */
 	RUNG_MAX_LISTENERS = 32, /* addresses */
 };
 
@@ -66,6 +68,15 @@ struct acceptor {
 	bool is_shared; /* other loops accept from it too */
 };
 
+/* What server_time.c remembers of a connection from one walk to the next; times in milliseconds of rung_clock(). */
+struct patience {
+	uint64_t step;   /* where the connection was */
+	int64_t since;   /* it is there, or has come on as far as it must */
+	int64_t begun;   /* its request */
+	uint64_t enough; /* how far it must come next: bytes of body received, or of the answer taken */
+	bool is_known;   /* it was looked at before */
+};
+
 /* A client's connection, as long as it lasts. */
 struct connection {
 	struct connection *next, **place;
@@ -74,6 +85,13 @@ struct connection {
 	struct exchange *exchange; /* the request under way, or NULL: idle */
 	bool is_watched;           /* its descriptor is in loop->watch_fd */
 	bool has_left;             /* the client has closed its sending half */
+	bool is_cut;               /* it took too long */
+	bool is_unix;              /* no TCP, which could tell what the client has taken */
+	struct MHD_Connection *mhd;
+	struct peer *peer; /* whose connections are counted; NULL: they are not */
+	unsigned requests; /* that have ended */
+	uint64_t received; /* bytes of requests' bodies */
+	struct patience patience;
 };
 
 /* What a worker does with an exchange. */
@@ -114,6 +132,7 @@ struct exchange {
 	bool is_told;        /* the answer was sent past libmicrohttpd: what still comes is thrown away */
 	struct rung_stream *stream;   /* a body that goes by; NULL: it is kept */
 	struct rung_mail stream_mail; /* the stream has room again */
+	bool is_refused;              /* the answer is ours, not the chain's */
 	struct rung_response *response;
 	int err; /* why the response cannot be sent, or 0 */
 	int status;
@@ -158,6 +177,7 @@ struct loop {
 	struct exchange *polled;   /* those whose body nobody can wake */
 	struct exchange *files;    /* those whose file is being sent */
 	struct timespec next_look; /* at these */
+	int64_t next_walk;         /* along the connections, in milliseconds of rung_clock() */
 	struct connection *connections;
 	unsigned connection_count;
 	unsigned away;      /* exchanges with a job */
@@ -174,6 +194,7 @@ struct rung_server {
 	struct rung_site site;
 	struct rung_limits limits;
 	struct rung_workers *workers; /* NULL: handlers run on the loops */
+	struct rung_peers *peers;     /* NULL: they are not counted */
 	struct loop *loops;
 	unsigned loop_count;
 	atomic_uint next_loop; /* for rung_server_add() */
@@ -269,10 +290,6 @@ void rung_loop_watch(struct connection *connection);
 /* -- server_answer.c: libmicrohttpd's callbacks ------------------------------------------------------------------ */
 
 void *rung_answer_target(void *loop, const char *target, struct MHD_Connection *mhd);
-/* Sends a refusal on the connection itself, where libmicrohttpd takes no answer; the connection ends. False when that
- * cannot be done. */
-bool rung_refuse_past(struct exchange *exchange, int status, const char *reason);
-
 enum MHD_Result rung_answer(void *loop, struct MHD_Connection *mhd, const char *url, const char *method,
 	const char *version, const char *upload, size_t *upload_size, void **exchange);
 void rung_answer_done(
@@ -298,6 +315,9 @@ struct rung_refusal rung_input_complete(struct exchange *exchange);
 /* Nothing of the body will come any more. */
 void rung_input_arrived(struct exchange *exchange);
 
+/* Too slow, or too late: reading it ends with `err`. */
+void rung_input_cut(struct exchange *exchange, int err);
+
 /* The client has closed its sending half. */
 void rung_input_hung_up(struct exchange *exchange);
 
@@ -308,6 +328,13 @@ void rung_input_release(struct exchange *exchange);
 
 /* Logs, and mends, what libmicrohttpd says when it refuses a request by itself. */
 void rung_guard_listen(void *loop, const char *format, va_list arguments) RUNG_PRINTF(2, 0);
+
+/*
+ * Writes an answer that closes the connection past libmicrohttpd, where it would give none or a wrong one; the caller then shuts
+ * the socket. Only while nothing of an answer is on its way. False over TLS, and where the socket does not take it whole
+ * without waiting.
+ */
+bool rung_write_past(struct MHD_Connection *mhd, int fd, const char *status, const char *text);
 
 /* True when the pieces of a head lie where this libmicrohttpd is known to leave them. */
 bool rung_guard_knows_layout(void);
@@ -358,3 +385,24 @@ void rung_workers_destroy(
 
 /* Hands the exchange to a worker. False when the queue is full, which only RUNG_JOB_RUN meets. */
 bool rung_work(struct exchange *exchange, enum job job);
+
+/* -- server_time.c --------------------------------------------------------------------------------------------- */
+
+/* Cuts the connections that take too long. Spares itself the walk when the last one is less than RUNG_WALK_MS ago. */
+void rung_look_at_times(struct loop *loop);
+
+/* -- server_peers.c -------------------------------------------------------------------------------------------- */
+
+/* Counts connections an address, over all loops, up to `limit`. NULL, refused with a message, when memory is out. */
+struct rung_peers *rung_peers_new(unsigned limit);
+void rung_peers_destroy(struct rung_peers *peers); /* NULL does nothing */
+
+/*
+ * Counts one connection more. Returns 0 and the peer, NULL for an address that is not counted; -EUSERS when it has as many
+ * as it may have; -ENOMEM. Threads: any.
+ */
+int rung_peer_enter(struct rung_peers *peers, const struct sockaddr *address, struct peer **ret_peer);
+void rung_peer_leave(struct rung_peers *peers, struct peer *peer); /* NULL does nothing */
+
+/* Without port: "127.0.0.1", "::1", "unix:" for what is neither. */
+const char *rung_peer_text(const struct sockaddr *address, char text[INET6_ADDRSTRLEN]);

@@ -118,6 +118,9 @@ static struct MHD_Response *make_response(struct exchange *exchange)
 	/* For HEAD only the length matters: nothing is read. */
 	if (exchange->is_head && exchange->length != 0)
 		return from_source(exchange);
+	/* Over a Unix socket nothing else tells how much of it is on its way: see server_time.c. */
+	if (exchange->connection->is_unix && exchange->length > RUNG_IN_ONE_BUFFER)
+		return from_source(exchange);
 	if (res->kind == RUNG_BODY_BYTES)
 		return from_bytes(res->body_->bytes.at, res->body_->bytes.size);
 	if (res->kind == RUNG_BODY_FILE)
@@ -160,6 +163,12 @@ enum {
 	STATUS_LINE = 256,  /* with the fields that libmicrohttpd adds */
 };
 
+static bool ends_connection(const struct exchange *exchange)
+{
+	return exchange->loop->is_draining || exchange->is_unread ||
+	       exchange->connection->requests + 1 >= exchange->loop->server->limits.keep_alive_requests;
+}
+
 /* Returns 0; -ENOMEM; -EMSGSIZE for a head that does not fit. libmicrohttpd takes no empty value; one blank means the
  * same. */
 static int add_fields(
@@ -180,8 +189,7 @@ static int add_fields(
 		if (!is_keep_alive(field))
 			return -ENOMEM;
 	}
-	if ((exchange->loop->is_draining || exchange->is_unread) &&
-		MHD_add_response_header(response, "Connection", "close") != MHD_YES)
+	if (ends_connection(exchange) && MHD_add_response_header(response, "Connection", "close") != MHD_YES)
 		return -ENOMEM;
 	return size < SURELY_FITS || head_fits(exchange, size) ? 0 : -EMSGSIZE;
 }

@@ -139,8 +139,10 @@ static int count_dispatch(struct rung_env *env, unsigned max_hops)
 {
 	struct rung_request *request = env->request_;
 
-	if (max_hops == 0 || max_hops > RUNG_MAX_DISPATCHES)
-		max_hops = max_hops ? RUNG_MAX_DISPATCHES : RUNG_MAX_HOPS;
+	if (max_hops == 0)
+		max_hops = request->site->max_hops;
+	if (max_hops > RUNG_MAX_DISPATCHES)
+		max_hops = RUNG_MAX_DISPATCHES;
 	if (env->hop >= max_hops)
 		return rung_fail(env, -ELOOP, "more than %u redispatches one after another", max_hops);
 	if (request->dispatches >= RUNG_MAX_DISPATCHES)

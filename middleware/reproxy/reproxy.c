@@ -91,6 +91,8 @@ static int reproxy_start(struct rung_app *app, const struct rung_setup *setup)
 							      : RUNG_SERVER_SELF;
 	reproxy->rules = rules_of[reproxy->server];
 	reproxy->authorities = setup->authorities;
+	if (!reproxy->asked_hops)
+		reproxy->max_hops = setup->max_hops ? setup->max_hops : DEFAULT_HOPS;
 	if (reproxy->rules && setup->is_public)
 		rung_setup_log(setup, RUNG_LOG_WARNING,
 			"rung: reproxy emits for %s on a public address: whoever connects past that server sees internal "
@@ -224,6 +226,7 @@ static int copy_options(struct reproxy *reproxy, const struct rung_reproxy_optio
 {
 	reproxy->asked = options->server;
 	reproxy->any_host_is_self = options->any_host_is_self;
+	reproxy->asked_hops = options->max_hops;
 	reproxy->max_hops = options->max_hops ? options->max_hops : DEFAULT_HOPS;
 	reproxy->base = options->base ? strdup(options->base) : NULL;
 	reproxy->header = strdup(options->header ? options->header : "X-Reproxy-Url");

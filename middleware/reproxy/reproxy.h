@@ -42,7 +42,7 @@ struct rung_reproxy_options {
 			       * default: the first listening address */
 	const char *header;   /* the field that may hold a URI; default X-Reproxy-Url */
 	const char *location; /* nginx: what X-Accel-Redirect says; default /reproxy */
-	unsigned max_hops;    /* default 10, at most 50; one more is 502 */
+	unsigned max_hops;    /* default: the setup's, 10; at most 50; one more is 502 */
 };
 
 /* Returns NULL, with a message for rung_error(), for an unknown .server, a bad .base, .header, .location or .hosts,

@@ -36,6 +36,7 @@ struct reproxy {
 	char *base;
 	char *header;
 	char *location;
+	unsigned asked_hops; /* .max_hops; 0: as the setup says */
 	unsigned max_hops;
 	const char *const *authorities; /* since start: where this process listens */
 };

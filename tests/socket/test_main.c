@@ -177,7 +177,7 @@ Test(program, a_bad_address_is_status_1)
 
 Test(program, help_and_print_stack)
 {
-	char out[8192], err[8192];
+	static char out[16384], err[16384];
 
 	ASSERT_INT(run_program("hello", FLAGS("--help"), out, err, sizeof out), 0);
 	ASSERT_HAS(out, "--port N");

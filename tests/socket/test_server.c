@@ -777,7 +777,7 @@ Test(server, bad_options_are_refused)
 	ASSERT_HAS(rung_error(), "there is no port 65536");
 	cr_assert_null(rung_server_new(rung_run(tell), .loops = 5000));
 	ASSERT_HAS(rung_error(), "5000 loops");
-	cr_assert_null(rung_server_new(rung_run(tell), .limits.body = -1));
+	cr_assert_null(rung_server_new(rung_run(tell), .limits.body = -2));
 	ASSERT_HAS(rung_error(), "negative body limit");
 	cr_assert_null(rung_server_new(rung_run(tell), .limits.connection_memory = 100));
 	ASSERT_HAS(rung_error(), "connection memory");
