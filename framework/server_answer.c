@@ -238,17 +238,16 @@ static __attribute__((noinline)) enum MHD_Result run(struct exchange *exchange)
 	exchange->is_run = true;
 	exchange->response = rung_request_run(request);
 	rung_server_prepare(exchange);
-	if (rung_clock() - begun > RUNG_LONG_MS)
-		tell_of_delay(&request->env, rung_clock() - begun);
+	int64_t now = exchange->loop->now = rung_clock();
+	if (now - begun > RUNG_LONG_MS)
+		tell_of_delay(&request->env, now - begun);
 	return rung_server_send(exchange);
 }
 
 /* After the check that it is a request at all, so that no 431 tells how to mend what is none. */
-static struct rung_refusal check_size(const struct exchange *exchange)
+static struct rung_refusal check_size(const struct exchange *exchange, size_t size)
 {
 	const struct rung_limits *limits = &exchange->loop->server->limits;
-	size_t size =
-		MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
 
 	if (exchange->target.size > limits->target)
 		return (struct rung_refusal){ 414, "the request target is longer than this server takes" };
@@ -273,7 +272,9 @@ static __attribute__((noinline)) enum MHD_Result begin(
 	request->wake = post_wake;
 	rung_guard_begin(exchange, method, version);
 	MHD_get_connection_values_n(exchange->mhd, MHD_HEADER_KIND, add_field, exchange);
-	rung_guard_end(exchange, method);
+	size_t size =
+		MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
+	rung_guard_end(exchange, method, size);
 	if (server->workers && keep_line(exchange, &method, &version) < 0)
 		exchange->is_broken = true;
 	if (exchange->is_broken)
@@ -283,7 +284,7 @@ static __attribute__((noinline)) enum MHD_Result begin(
 	struct rung_refusal refusal = rung_request_line(request, method, &exchange->target, version);
 	if (refusal.status)
 		return refuse(exchange, refusal.status, refusal.reason);
-	refusal = check_size(exchange);
+	refusal = check_size(exchange, size);
 	if (refusal.status)
 		return refuse(exchange, refusal.status, refusal.reason);
 	refusal = rung_input_admit(exchange);

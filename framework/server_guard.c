@@ -58,12 +58,10 @@ void rung_guard_field(
 	}
 }
 
-void rung_guard_end(struct exchange *exchange, const char *method)
+void rung_guard_end(struct exchange *exchange, const char *method, size_t size)
 {
 	if (exchange->wrong || !exchange->loop->server->knows_layout)
 		return;
-	size_t size =
-		MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
 	if (exchange->next_field != method + size - LINE_END)
 		exchange->wrong = hidden;
 }

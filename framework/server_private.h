@@ -178,6 +178,7 @@ struct loop {
 	struct exchange *files;    /* those whose file is being sent */
 	struct timespec next_look; /* at these */
 	int64_t next_walk;         /* along the connections, in milliseconds of rung_clock() */
+	int64_t now; /* as a handler's end found it in this turn, 0: none ran; spares asking again */
 	struct connection *connections;
 	unsigned connection_count;
 	unsigned away;      /* exchanges with a job */
@@ -339,11 +340,11 @@ bool rung_write_past(struct MHD_Connection *mhd, int fd, const char *status, con
 /* True when the pieces of a head lie where this libmicrohttpd is known to leave them. */
 bool rung_guard_knows_layout(void);
 
-/* Called with the head's line, with each field, and at the end: set exchange->wrong where it is no request. */
+/* Called with the head's line, with each field, and at the end with the head's size in bytes: set exchange->wrong where it is no request. */
 void rung_guard_begin(struct exchange *exchange, const char *method, const char *version);
 void rung_guard_field(
 	struct exchange *exchange, const char *name, size_t name_size, const char *value, size_t *value_size);
-void rung_guard_end(struct exchange *exchange, const char *method);
+void rung_guard_end(struct exchange *exchange, const char *method, size_t size);
 
 /* -- server_send.c --------------------------------------------------------------------------------------------- */
 

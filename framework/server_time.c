@@ -246,8 +246,9 @@ static void look_at_connection(struct connection *connection, const struct rung_
 void rung_look_at_times(struct loop *loop)
 {
 	const struct rung_limits *limits = &loop->server->limits;
-	int64_t now = rung_clock();
+	int64_t now = loop->now ? loop->now : rung_clock();
 
+	loop->now = 0;
 	if (now < loop->next_walk)
 		return;
 	loop->next_walk = now + RUNG_WALK_MS;
