@@ -269,8 +269,9 @@ static void note_cookies(struct rung_client *client)
 /* Announces the length as the server does: it is the body's, whatever the app wrote. */
 static void set_length(struct rung_client *client, struct rung_response *res)
 {
-	bool bare = res->status == 204 || res->status == 304;
+	bool bare = res->status == 204 || (res->status == 304 && !rung_header_get(res, "Content-Length"));
 
+	client->is_head = client->is_head || res->status == 304;
 	client->length = rung_response_length(res, client->is_head);
 	rung_header_remove(res, "Content-Length");
 	if (!bare && client->length >= 0)

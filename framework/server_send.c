@@ -45,7 +45,8 @@ void rung_server_prepare(struct exchange *exchange)
 {
 	struct rung_response *res = exchange->response;
 
-	exchange->is_head = rung_is_head(&exchange->request);
+	/* A 304 tells of a body that is not sent, as a response to HEAD does. */
+	exchange->is_head = rung_is_head(&exchange->request) || res->status == 304;
 	exchange->length = rung_response_length(res, exchange->is_head);
 	exchange->err = 0;
 	if (res->kind == RUNG_BODY_FILE && exchange->length <= RUNG_IN_ONE_BUFFER && !exchange->is_head)

@@ -604,6 +604,31 @@ Test(server, statuses_without_content_have_none)
 	rung_server_destroy(server);
 }
 
+static int not_modified(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	(void)self;
+	rung_header(res, "Content-Length", env->query);
+	return rung_reply_empty(res, 304);
+}
+
+/* Of a 304 the length is that of the 200 it stands for (RFC 9110 section 8.6); bytes do not follow. */
+Test(server, a_304_has_the_length_that_its_app_gives)
+{
+	struct rung_server *server = test_server(rung_run(not_modified), plain);
+	char *answer = test_send(server,
+		"GET /?12345 HTTP/1.1\r\nHost: h\r\n\r\nHEAD /?12346 HTTP/1.1\r\nHost: h\r\n\r\n"
+		"GET /?0 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+	const char *second = strstr(answer, "\r\nContent-Length: 12345\r\n\r\nHTTP/1.1 304 ");
+
+	cr_assert(second, "%s", answer);
+	const char *third = strstr(second, "\r\nContent-Length: 12346\r\n\r\nHTTP/1.1 304 ");
+	cr_assert(third, "%s", answer);
+	const char *end = strstr(third, "\r\nContent-Length: 0\r\n\r\n");
+	cr_assert(end && end[23] == '\0', "%s", answer);
+	free(answer);
+	rung_server_destroy(server);
+}
+
 static int set_connection(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
 	(void)self;
