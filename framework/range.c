@@ -8,14 +8,16 @@
 
 /* -- If-Range ---------------------------------------------------------------------------------------------------- */
 
-/* A weak tag, on either side, is not equal to anything here, nor is a date that is not exactly the one sent. */
+/* A weak tag, on either side, is not equal to anything here, nor is a date that is not exactly the one sent, or whose second
+ * is not over yet: the thing may change again and keep it. */
 static bool is_same_state(const char *if_range, const char *etag, time_t modified)
 {
 	time_t date;
 
 	if (*if_range == '"')
 		return etag && strcmp(if_range, etag) == 0;
-	return modified != -1 && rung_http_date_parse(if_range, &date) == 0 && date == modified;
+	return modified != -1 && rung_http_date_parse(if_range, &date) == 0 && date == modified &&
+	       modified < time(NULL);
 }
 
 /* -- Range ------------------------------------------------------------------------------------------------------- */

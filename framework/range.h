@@ -38,7 +38,7 @@ enum rung_range_kind {
 /*
  * Judges the request for a thing of `size` bytes; etag and modified as for rung_preconditions(), which comes first. Counts for
  * GET alone, for the unit "bytes", and if there is an If-Range only when that names this very state of the thing: by a strong
- * tag, or by exactly its date. One member that is no range, and the whole field counts for nothing. Ranges that overlap or
+ * tag, or by exactly its date, once that second is over. One member that is no range, and the whole field counts for nothing. Ranges that overlap or
  * touch become one, so that nobody is sent a byte twice (section 15.3.7.2); those that lie outside are left out.
  * ret_set is set for RUNG_RANGE_PART alone, has at least one range, and all of them lie within the size.
  */

@@ -1,6 +1,8 @@
 /* test_range.c: ranges, case by case, after RFC 9110 section 14. */
 #include "support.h"
 
+#include <rung/date.h>
+
 SUITE(range);
 
 struct asked {
@@ -176,6 +178,25 @@ Test(range, if_range_must_name_this_very_state)
 		const char *got = rung_client_send(client, "GET", "/", .headers = fields)->body;
 
 		cr_expect_str_eq(got, cases[i].result, "<%s>: %s", cases[i].if_range, got);
+		rung_client_destroy(client);
+	}
+}
+
+/* Within one second a thing may change twice, and keep its date (RFC 9110 sections 8.8.2.2 and 13.1.5). */
+Test(range, a_date_that_is_not_over_names_no_state)
+{
+	char date[RUNG_HTTP_DATE_SIZE];
+	/* The clock may go on while this runs, so not now, but soon. */
+	const struct asked fresh = { 10, NULL, time(NULL) + 100 }, settled = { 10, NULL, time(NULL) - 100 };
+
+	for (int i = 0; i < 2; i++) {
+		const struct asked *asked = i ? &settled : &fresh;
+		struct rung_client *client = test_client(rung_run(tell, .data = asked));
+
+		rung_http_date(asked->modified, date);
+		const struct rung_field fields[] = { { .name = "Range", .value = "bytes=2-" },
+			{ .name = "If-Range", .value = date }, { 0 } };
+		ASSERT_STR(rung_client_send(client, "GET", "/", .headers = fields)->body, i ? "2+8" : "all");
 		rung_client_destroy(client);
 	}
 }
