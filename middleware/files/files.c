@@ -40,11 +40,31 @@ static int reply_failed_open(
 	return reply_not_found(res);
 }
 
-/* A person goes somewhere: browsers then ask for HTML, and for anything else only if there is none. */
-static bool prefers_html(const struct rung_env *env)
+int files_list_field(const struct rung_env *env, const char *name, const char **ret_value)
 {
-	const char *accept = rung_request_header(env, "Accept");
+	struct rung_writer all = rung_writer(env);
+	const struct rung_field *field;
+	const char *first = NULL;
 
+	for (size_t i = 0; (field = rung_request_field(env, i)); i++) {
+		if (!rung_names_equal(field->name, name))
+			continue;
+		if (!first) {
+			first = field->value;
+			continue;
+		}
+		if (!all.size)
+			rung_write(&all, first);
+		rung_write(&all, ", ");
+		rung_write(&all, field->value);
+	}
+	*ret_value = all.size ? all.text : first;
+	return all.error;
+}
+
+/* A person goes somewhere: browsers then ask for HTML, and for anything else only if there is none. */
+static bool prefers_html(const char *accept)
+{
 	return rung_accept_quality(accept, "text/html") >
 	       rung_accept_quality(accept, "application/octet-stream");
 }
@@ -52,12 +72,15 @@ static bool prefers_html(const struct rung_env *env)
 /* In place of what is not there; what is there and cannot be had stays a matter for the log. */
 static int reply_missing(const struct files *files, struct rung_env *env, struct rung_response *res, int err)
 {
+	const char *accept = NULL;
 	struct stat info;
 
 	if (!files->fallback || is_exhausted(err))
 		return reply_failed_open(files, env, res, err);
 	rung_header_add(res, "Vary", "Accept");
-	if (!prefers_html(env))
+	if (files_list_field(env, "Accept", &accept) < 0)
+		return -ENOMEM;
+	if (!prefers_html(accept))
 		return reply_failed_open(files, env, res, err);
 	int fd = files_open(files, files->fallback, &info);
 	if (fd < 0)

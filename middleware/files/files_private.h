@@ -29,6 +29,12 @@ struct found {
 	time_t modified;
 };
 
+/* -- files.c ----------------------------------------------------------------------------------------------------- */
+
+/* The value of a field that is a list, of all its lines together (RFC 9110 section 5.3); NULL if there is none. Returns 0 or
+ * -ENOMEM. */
+int files_list_field(const struct rung_env *env, const char *name, const char **ret_value);
+
 /* -- open.c ------------------------------------------------------------------------------------------------------ */
 
 /* A path of a request, decoded. */

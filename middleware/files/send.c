@@ -33,21 +33,34 @@ static void set_fields(const struct files *files, struct rung_response *res, con
 	rung_http_date(found->modified, date);
 	rung_header(res, "Last-Modified", date);
 	rung_header_static(res, "Accept-Ranges", "bytes");
-	if (files->immutable && files_is_fingerprinted(found->path))
-		rung_header_static(res, "Cache-Control", "public, max-age=31536000, immutable");
-	else if (files->cache_control)
-		rung_header_static(res, "Cache-Control", files->cache_control);
 	if (files->precompressed)
 		rung_header_add(res, "Vary", "Accept-Encoding");
 }
 
-/* Chooses what to send and says so. Returns the status. */
+/* Not for refusals: a cache may keep whatever says how long, also a 412 or 416 (RFC 9111 section 3). */
+static void set_caching(const struct files *files, struct rung_response *res, const struct found *found)
+{
+	if (files->immutable && files_is_fingerprinted(found->path))
+		rung_header_static(res, "Cache-Control", "public, max-age=31536000, immutable");
+	else if (files->cache_control)
+		rung_header_static(res, "Cache-Control", files->cache_control);
+}
+
+/* Chooses what to send and says so. Returns the status. Several parts of a coded form are no answer: Content-Encoding would
+ * speak of the multipart body, which is not coded, and a client that decodes it fails. It gets the whole instead, which
+ * a server may always send. */
 static int choose_ranges(struct rung_env *env, struct rung_response *res, const struct found *found,
 	struct rung_range_set *ret_set)
 {
-	*ret_set = (struct rung_range_set){ .count = 1, .ranges[0] = { 0, found->size } };
+	const struct rung_range_set whole = { .count = 1, .ranges[0] = { 0, found->size } };
+
+	*ret_set = whole;
 	switch (rung_ranges(env, found->etag, found->modified, found->size, ret_set)) {
 	case RUNG_RANGE_PART:
+		if (ret_set->count > 1 && found->coding) {
+			*ret_set = whole;
+			return 200;
+		}
 		if (ret_set->count == 1)
 			rung_headerf(res, "Content-Range", "bytes %lld-%lld/%lld",
 				(long long)ret_set->ranges[0].offset,
@@ -76,6 +89,7 @@ static int send_bytes(
 		return rung_reply_empty(res, status);
 	}
 	res->status = status;
+	set_caching(files, res, found);
 	if (!type)
 		type = "application/octet-stream";
 	if (found->coding)
@@ -104,5 +118,10 @@ int files_send(const struct files *files, struct rung_env *env, struct rung_resp
 	if (judged == RUNG_GO_ON)
 		return send_bytes(files, env, res, &found);
 	close(found.fd);
-	return rung_reply_empty(res, judged == RUNG_NOT_MODIFIED ? 304 : 412);
+	if (judged != RUNG_NOT_MODIFIED)
+		return rung_reply_empty(res, 412);
+	set_caching(files, res, &found);
+	/* libmicrohttpd would write 0, and it has to be that of the 200 (RFC 9110 section 8.6). */
+	rung_headerf(res, "Content-Length", "%lld", (long long)found.size);
+	return rung_reply_empty(res, 304);
 }

@@ -52,14 +52,15 @@ static void take_variant(struct found *found, struct stat *info, const struct co
 int files_choose_variant(
 	const struct files *files, struct rung_env *env, struct found *found, struct stat *info)
 {
-	const char *accept = rung_request_header(env, "Accept-Encoding");
+	const char *accept = NULL;
+	int rc = files_list_field(env, "Accept-Encoding", &accept);
 	bool tried[CODINGS] = { false };
 	/* Who does not say what he thinks of the file as it is likes better what he asks for. */
 	unsigned least =
 		accept && strcasestr(accept, "identity") ? rung_coding_quality(accept, "identity") : 0;
 	size_t i;
 
-	while (accept && (i = next_best(accept, least, tried)) < CODINGS) {
+	while (rc == 0 && accept && (i = next_best(accept, least, tried)) < CODINGS) {
 		const char *path = rung_printf(env, "%s%s", found->path, codings[i].suffix);
 		struct stat sibling;
 		int fd = path ? files_open(files, path, &sibling) : -ENOMEM;
@@ -72,7 +73,7 @@ int files_choose_variant(
 			return fd;
 		tried[i] = true;
 	}
-	return 0;
+	return rc;
 }
 
 /* -- fingerprints ------------------------------------------------------------------------------------------------ */

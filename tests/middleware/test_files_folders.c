@@ -145,6 +145,9 @@ Test(files_folders, a_person_who_goes_where_no_file_is_gets_the_fallback)
 		if (cases[i].status != 400)
 			ASSERT_STR(rung_reply_header(reply, "Vary"), "Accept");
 	}
+	static const struct rung_field lines[] = { { .name = "Accept", .value = "text/plain" },
+		{ .name = "accept", .value = "text/html" }, { 0 } };
+	ASSERT_INT(rung_client_send(client, "GET", "/users/42", .headers = lines)->status, 200);
 	/* What is there is sent, whatever is asked for. */
 	ASSERT_STR(ask(client, "/a.txt", browser)->body, "hello\n");
 	ASSERT_INT(rung_client_send(client, "POST", "/users/42")->status, 405);

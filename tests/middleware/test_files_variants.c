@@ -71,6 +71,22 @@ Test(files_variants, the_best_that_the_client_takes_is_sent)
 	rung_client_destroy(client);
 }
 
+/* A list may come in several lines (RFC 9110 section 5.3). */
+Test(files_variants, all_lines_of_accept_encoding_count)
+{
+	static const struct rung_field lines[] = { { .name = "Accept-Encoding", .value = "deflate" },
+		{ .name = "X-Other", .value = "br" }, { .name = "accept-encoding", .value = "zstd;q=0.5" },
+		{ .name = "Accept-Encoding", .value = "gzip" }, { 0 } };
+	static const struct rung_field refused[] = { { .name = "Accept-Encoding", .value = "gzip;q=0.5" },
+		{ .name = "Accept-Encoding", .value = "identity" }, { 0 } };
+	struct rung_client *client = test_client(rung_files(.root = tree_at("root"), .precompressed = true));
+
+	ASSERT_STR(rung_client_send(client, "GET", "/app.js", .headers = lines)->body, "GZIP");
+	ASSERT_STR(rung_client_send(client, "GET", "/app.js", .headers = lines + 1)->body, "GZIP");
+	ASSERT_STR(rung_client_send(client, "GET", "/app.js", .headers = refused)->body, "plain");
+	rung_client_destroy(client);
+}
+
 Test(files_variants, what_has_no_such_sibling_is_sent_as_the_next_best)
 {
 	struct rung_client *client = test_client(rung_files(.root = tree_at("root"), .precompressed = true));
@@ -136,6 +152,24 @@ Test(files_variants, each_form_has_its_own_tag_ranges_and_304)
 	rung_client_destroy(client);
 }
 
+/* What is coded is the file, not the parts with their heads: a client would decode all of it, and fail. */
+Test(files_variants, several_parts_of_a_coded_form_are_the_whole)
+{
+	static const struct rung_field parts[] = { { .name = "Accept-Encoding", .value = "gzip" },
+		{ .name = "Range", .value = "bytes=0-0,2-2" }, { 0 } };
+	struct rung_client *client = test_client(rung_files(.root = tree_at("root"), .precompressed = true));
+	const struct rung_reply *reply = rung_client_send(client, "GET", "/app.js", .headers = parts);
+
+	ASSERT_INT(reply->status, 200);
+	ASSERT_STR(reply->body, "GZIP");
+	ASSERT_STR(rung_reply_header(reply, "Content-Encoding"), "gzip");
+	cr_assert_null(rung_reply_header(reply, "Content-Range"));
+	reply = rung_client_send(client, "GET", "/app.js", .headers = parts + 1);
+	ASSERT_INT(reply->status, 206);
+	ASSERT_HAS(rung_reply_header(reply, "Content-Type"), "multipart/byteranges");
+	rung_client_destroy(client);
+}
+
 /* -- caching ----------------------------------------------------------------------------------------------------- */
 
 #define FOREVER "public, max-age=31536000, immutable"
@@ -198,6 +232,32 @@ Test(files_variants, what_a_304_says_of_caching_is_what_a_200_says)
 	rung_client_destroy(client);
 	client = test_client(rung_files(.root = tree_at("root")));
 	cr_assert_null(rung_reply_header(rung_client_get(client, "/app.3f9a1c02.js"), "Cache-Control"));
+	rung_client_destroy(client);
+}
+
+/* A cache may keep what says how long, whatever its status; and would go on to say no for a year. */
+Test(files_variants, a_refusal_may_not_be_kept)
+{
+	static const struct rung_field other[] = { { .name = "If-Match", .value = "\"other\"" }, { 0 } };
+	static const struct rung_field behind[] = { { .name = "Range", .value = "bytes=99-" }, { 0 } };
+	static const struct rung_field part[] = { { .name = "Range", .value = "bytes=1-" }, { 0 } };
+	struct rung_client *client = test_client(
+		rung_files(.root = tree_at("root"), .immutable = true, .cache_control = "max-age=60"));
+
+	tree_put("root/app.3f9a1c02.js", "text");
+	for (int i = 0; i < 2; i++) {
+		const char *target = i ? "/app.3f9a1c02.js" : "/app.js";
+		const struct rung_reply *reply = rung_client_send(client, "GET", target, .headers = other);
+
+		ASSERT_INT(reply->status, 412);
+		cr_assert_null(rung_reply_header(reply, "Cache-Control"));
+		reply = rung_client_send(client, "GET", target, .headers = behind);
+		ASSERT_INT(reply->status, 416);
+		cr_assert_null(rung_reply_header(reply, "Cache-Control"));
+		reply = rung_client_send(client, "GET", target, .headers = part);
+		ASSERT_INT(reply->status, 206);
+		ASSERT_STR(rung_reply_header(reply, "Cache-Control"), i ? FOREVER : "max-age=60");
+	}
 	rung_client_destroy(client);
 }
 
