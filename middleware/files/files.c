@@ -23,16 +23,18 @@ static int reply_not_found(struct rung_response *res)
 	return rung_reply_empty(res, 404);
 }
 
-static bool is_exhausted(int err)
+/* It is there, perhaps, but not now. */
+static bool is_for_now(int err)
 {
-	return err == -EMFILE || err == -ENFILE || err == -ENOMEM;
+	return err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -EAGAIN;
 }
 
-/* What opening failed of: mostly the file is not there for us; sometimes this process has no descriptor left. */
+/* What opening failed of: mostly the file is not there for us; sometimes this process has no descriptor left, or another one
+ * has the file for itself. */
 static int reply_failed_open(
 	const struct files *files, struct rung_env *env, struct rung_response *res, int err)
 {
-	if (is_exhausted(err))
+	if (is_for_now(err))
 		return rung_fail(env, -ENOMEM, "files: cannot open a file: %s", strerror(-err));
 	if (err == -EACCES || err == -EIO)
 		rung_log(env, RUNG_LOG_WARNING, "rung: files: %s%s: %s", files->root, env->path_info,
@@ -75,7 +77,7 @@ static int reply_missing(const struct files *files, struct rung_env *env, struct
 	const char *accept = NULL;
 	struct stat info;
 
-	if (!files->fallback || is_exhausted(err))
+	if (!files->fallback || is_for_now(err))
 		return reply_failed_open(files, env, res, err);
 	rung_header_add(res, "Vary", "Accept");
 	if (files_list_field(env, "Accept", &accept) < 0)
@@ -148,7 +150,7 @@ static int reply_folder(
 		if (fd >= 0)
 			return files_send(files, env, res, index, fd, &info);
 	}
-	if (files->listing && !is_exhausted(fd))
+	if (files->listing && !is_for_now(fd))
 		return reply_listing(files, env, res, path);
 	return reply_missing(files, env, res, fd);
 }

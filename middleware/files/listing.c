@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Names that are looked at. A folder of more shows as many, and says so: a page of all would hold up the loop. */
+/* Names that are looked at, shown or not. A folder of more is shown in part, and says so: all of it would hold up the loop. */
 enum { MOST_ENTRIES = 5000 };
 
 struct entry {
@@ -70,18 +70,18 @@ static int read_entries(const struct files *files, struct rung_env *env, const c
 	struct listing *listing)
 {
 	const struct dirent *found;
-	int rc = 0;
+	int rc = 0, looked_at = 0;
 
 	while (rc != -ENOMEM && (found = readdir(folder))) {
 		const char *name = found->d_name;
 		struct stat info;
 
-		if (!files_is_plain(name, strlen(name)))
-			continue;
-		if (listing->count == MOST_ENTRIES) {
+		if (looked_at++ == MOST_ENTRIES) {
 			listing->is_cut = true;
 			return 0;
 		}
+		if (!files_is_plain(name, strlen(name)))
+			continue;
 		rc = stat_entry(files, env, path, dirfd(folder), name, &info);
 		if (rc == 0 && (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)))
 			rc = add_entry(env, listing, name, &info);
@@ -158,7 +158,12 @@ static const char head[] =
 	".folder a { font-weight: 600 }\n"
 	".size { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }\n"
 	".date { white-space: nowrap; font-variant-numeric: tabular-nums }\n"
-	"@media (max-width: 36rem) { .date { display: none } }\n"
+	/* A telephone shows the date below the name. */
+	"@media (max-width: 36rem) {\n"
+	"tr { display: grid; grid-template-columns: minmax(0, 1fr) auto }\n"
+	"th:not(.date) { border: 0 }\n"
+	".date { grid-column: 1 / -1; padding-top: 0; font-size: .85rem }\n"
+	"}\n"
 	"</style>\n";
 
 /* Each name on the way here is a link. As many steps up as there are names behind it: so they are right below any mount,
@@ -256,10 +261,11 @@ static int reply_page(
 	for (size_t i = 0; i < listing->count; i++)
 		write_entry(&page, &listing->entries[i]);
 	rung_write(&page, "</tbody>\n</table>\n");
-	if (listing->count == 0)
+	if (listing->count == 0 && !listing->is_cut)
 		rung_write(&page, "<p>There is nothing in this folder.</p>\n");
 	if (listing->is_cut)
-		rung_writef(&page, "<p>There is more than these %d.</p>\n", MOST_ENTRIES);
+		rung_writef(&page, "<p>There is more: of this folder %d names are looked at.</p>\n",
+			MOST_ENTRIES);
 	rung_write(&page, "</html>\n");
 	rung_header_static(res, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
 	rung_header_static(res, "X-Content-Type-Options", "nosniff");

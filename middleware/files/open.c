@@ -94,19 +94,24 @@ static int open_by_segments(int root, const char *path, int flags)
 	return -1;
 }
 
+/* The kernel says EAGAIN when somebody renamed folders meanwhile, which is over at once; and when another process has a lease
+ * on the file, which may take it a minute to give back: nobody waits here for that. */
+enum { MOST_TRIES = 32 };
+
 static int open_beneath(const struct files *files, const char *path, int flags)
 {
 	struct open_how how = {
 		.flags = (unsigned)flags | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
 	};
+	int tries = 0;
 	long fd;
 
 	if (!*path)
 		path = ".";
 	do
 		fd = syscall(SYS_openat2, files->root_fd, path, &how, sizeof how);
-	while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+	while (fd < 0 && (errno == EINTR || (errno == EAGAIN && ++tries < MOST_TRIES)));
 	if (fd < 0 && errno == ENOSYS)
 		fd = open_by_segments(files->root_fd, path, flags);
 	return fd < 0 ? -errno : (int)fd;

@@ -14,10 +14,12 @@
  * in the future is no date that may be sent (RFC 9110 section 8.8.2.1). */
 static int make_validators(struct rung_env *env, const struct stat *info, struct found *found)
 {
-	time_t now = time(NULL);
+	struct timespec now;
 
+	/* Not time(): it lags behind the clock by which files are stamped. */
+	clock_gettime(CLOCK_REALTIME, &now);
 	found->size = info->st_size;
-	found->modified = info->st_mtim.tv_sec < now ? info->st_mtim.tv_sec : now;
+	found->modified = info->st_mtim.tv_sec < now.tv_sec ? info->st_mtim.tv_sec : now.tv_sec;
 	found->etag = rung_printf(env, "\"%llx-%llx-%llx%08lx\"", (unsigned long long)info->st_ino,
 		(unsigned long long)info->st_size, (unsigned long long)info->st_mtim.tv_sec,
 		(unsigned long)info->st_mtim.tv_nsec);

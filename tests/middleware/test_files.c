@@ -7,10 +7,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 TestSuite(files, .init = tree_make, .fini = tree_remove);
@@ -244,6 +247,70 @@ Test(files, no_date_lies_in_the_future)
 	const struct rung_reply *reply = rung_client_get(client, "/a.txt");
 	ASSERT_INT(rung_http_date_parse(rung_reply_header(reply, "Last-Modified"), &modified), 0);
 	cr_assert(modified <= time(NULL), "%s", rung_reply_header(reply, "Last-Modified"));
+	rung_client_destroy(client);
+}
+
+/* Kernels stamp files by a finer clock than time() reads: at a second's begin the one is ahead of the other. */
+Test(files, a_file_of_this_very_moment_has_its_own_date)
+{
+	struct rung_client *client = client_of_root();
+	time_t end = time(NULL) + 2;
+	struct stat info;
+	char date[RUNG_HTTP_DATE_SIZE];
+
+	while (time(NULL) < end) {
+		cr_assert(unlink(tree_at("root/empty")) == 0);
+		tree_put("root/empty", "");
+		cr_assert(stat(tree_at("root/empty"), &info) == 0);
+		rung_http_date(info.st_mtim.tv_sec, date);
+		ASSERT_STR(rung_reply_header(rung_client_get(client, "/empty"), "Last-Modified"), date);
+	}
+	rung_client_destroy(client);
+}
+
+/* A write lease, as file servers take it: who opens the file waits for the holder to give it back, 45 seconds by default.
+ * Returns the child that holds it, 0 where leases are not to be had. */
+static pid_t hold_lease(const char *path)
+{
+	int ready[2];
+	char byte = 0;
+
+	cr_assert(pipe(ready) == 0);
+	pid_t child = fork();
+	cr_assert(child >= 0);
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		int fd = open(path, O_RDWR);
+
+		signal(SIGIO, SIG_IGN);
+		byte = fd >= 0 && fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
+		if (write(ready[1], &byte, 1) != 1)
+			_exit(1);
+		pause();
+		_exit(0);
+	}
+	cr_assert(read(ready[0], &byte, 1) == 1);
+	close(ready[0]);
+	close(ready[1]);
+	if (byte)
+		return child;
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	return 0;
+}
+
+Test(files, a_file_that_another_process_has_a_lease_on_holds_nobody_up, .timeout = 20)
+{
+	struct rung_client *client = client_of_root();
+	pid_t holder = hold_lease(tree_at("root/a.txt"));
+
+	if (holder)
+		ASSERT_INT(rung_client_get(client, "/a.txt")->status, 503);
+	if (holder) {
+		kill(holder, SIGKILL);
+		waitpid(holder, NULL, 0);
+	}
+	ASSERT_INT(rung_client_get(client, "/a.txt")->status, 200);
 	rung_client_destroy(client);
 }
 

@@ -325,7 +325,24 @@ Test(files_folders, a_large_folder_is_listed_in_part_and_says_so)
 		snprintf(name, sizeof name, "root/bare/%d", i);
 		tree_put(name, "");
 	}
-	ASSERT_HAS(rung_client_get(client, "/bare/")->body, "There is more than these 5000.");
+	ASSERT_HAS(rung_client_get(client, "/bare/")->body,
+		"There is more: of this folder 5000 names are looked at.");
+	rung_client_destroy(client);
+}
+
+Test(files_folders, names_that_are_not_shown_are_counted_too)
+{
+	struct rung_client *client = lister();
+	char name[64];
+
+	cr_assert(mkdir(tree_at("root/dots"), 0755) == 0);
+	for (int i = 0; i < 5001; i++) {
+		snprintf(name, sizeof name, "root/dots/.%d", i);
+		tree_put(name, "");
+	}
+	const char *page = rung_client_get(client, "/dots/")->body;
+	ASSERT_HAS(page, "There is more: of this folder 5000 names are looked at.");
+	cr_assert_null(strstr(page, "There is nothing in this folder."));
 	rung_client_destroy(client);
 }
 
