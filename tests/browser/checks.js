@@ -118,6 +118,23 @@ function checkTargets() {
 	}
 }
 
+/* What is cut off has to be reachable without a mouse; and a border is not to touch what it surrounds. */
+function checkBoxes() {
+	for (const element of document.body.querySelectorAll("*")) {
+		if (!isShown(element))
+			continue;
+		const style = getComputedStyle(element);
+		const text = element.textContent.trim();
+		if (element.scrollWidth > element.clientWidth + 1 && element.clientWidth && style.overflowX !== "visible" &&
+			style.textOverflow !== "ellipsis" && element.tabIndex < 0)
+			wrong.push(`${describe(element)} is cut off, and no key scrolls it: "${text.slice(0, 30)}"`);
+		const sides = ["Left", "Right"].filter((side) => parseFloat(style[`border${side}Width`]) &&
+			parseFloat(style[`padding${side}`]) < 2);
+		if (sides.length === 2 && text && !element.children.length)
+			wrong.push(`${describe(element)} touches its border: "${text.slice(0, 30)}"`);
+	}
+}
+
 function checkDocument() {
 	if (!document.documentElement.lang)
 		wrong.push("no language");
@@ -150,6 +167,7 @@ for (const details of document.querySelectorAll("details"))
 	details.open = true;
 checkDocument();
 checkWidth();
+checkBoxes();
 checkTexts();
 checkScheme();
 checkTargets();
