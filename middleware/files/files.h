@@ -2,10 +2,10 @@
  * files.h: the files below a folder, by GET and HEAD.
  *
  * The path of the request, decoded once, names a regular file beneath the root, or it is 404: no dot files, no "..", no
- * way out by symbolic links, no devices or FIFOs; 503 while another process has a lease on it. What is sent has Content-Type by its name, ETag and Last-Modified, and
- * "X-Content-Type-Options: nosniff". Preconditions are judged: 304 for what the client has, 412 for what is not what it
- * thinks; ranges are sent, one as 206, several as multipart/byteranges, so that a download can be resumed. Other methods
- * are 405 with Allow; OPTIONS is answered.
+ * way out by symbolic links, no devices or FIFOs; 503 while another process has a lease on it. What is sent has
+ * Content-Type by its name, ETag and Last-Modified, and "X-Content-Type-Options: nosniff". Preconditions are judged: 304
+ * for what the client has, 412 for what is not what it thinks; ranges are sent, one as 206, several as
+ * multipart/byteranges, so that a download can be resumed. Other methods are 405 with Allow; OPTIONS is answered.
  *
  * The tree may change while it is served. A file that is replaced by another of its name (rename) is sent to its end as
  * it was; one that is truncated while it is sent costs the connection, since the length has been promised (what was on its
@@ -38,12 +38,12 @@ struct rung_files_options {
 	const char *fallback;
 
 	/* Sends NAME.br, NAME.zst or NAME.gz in place of NAME to clients that take it, with Content-Encoding; all answers then
-	 * have "Vary: Accept-Encoding". Of such a form one range is sent, and the whole to who asks for several. NAME itself must be there too. Make the siblings whenever NAME changes: dates are not
-	 * compared, since deployments do not keep them. */
+	 * have "Vary: Accept-Encoding". Of such a form one range is sent, and the whole to who asks for several. NAME itself must
+	 * be there too. Make the siblings whenever NAME changes: dates are not compared, since deployments do not keep them. */
 	bool precompressed;
 
-	/* Lists folders that have no index, as a page: without dot files and what could not be sent; of a folder with more names than
-	 * 5000 only a part. */
+	/* Lists folders that have no index, as a page: without dot files and what could not be sent; in part where there are more
+	 * than 5000 names. */
 	bool listing;
 
 	/* Lets caches keep a file for a year without asking when its name holds a fingerprint, as bundlers write it: a part of 8
