@@ -1,71 +1,43 @@
 /* entry.c: what the inspector keeps of a request. Secrets are left out here, so that nothing behind this file has them. */
 #include "entry.h"
+#include "secrets.h"
 
 #include <rung/headers.h>
 #include <rung/response.h>
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
-/* -- secrets ------------------------------------------------------------------------------------------------------ */
+/* -- text --------------------------------------------------------------------------------------------------------- */
 
-static const char dots[] = "\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2";
+enum { MOST_TEXT = 2048 }; /* bytes that are kept of any one text */
 
-static bool contains(const char *name, size_t size, const char *part)
+/* A client chooses how long things are: what is too long ends in an ellipsis. */
+static void write_text(struct rung_writer *writer, const char *text)
 {
-	size_t length = strlen(part);
+	size_t size = strnlen(text, MOST_TEXT + 1);
 
-	for (size_t i = 0; i + length <= size; i++)
-		if (strncasecmp(name + i, part, length) == 0)
-			return true;
-	return false;
-}
-
-/* Names of fields and of query arguments alike. "Proxy-Authenticate" and its kin only say how to ask. */
-static bool is_secret(const char *name, size_t size)
-{
-	static const char *const parts[] = { "authorization", "cookie", "token", "secret", "passw", "pwd",
-		"api-key", "api_key", "apikey", "session", "signature", "credential" };
-
-	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-		if (contains(name, size, parts[i]))
-			return true;
-	return false;
-}
-
-/* Copies text, with dots for the values of secret query arguments wherever a URI in it has some. */
-static const char *mask(const struct rung_env *env, const char *text)
-{
-	struct rung_writer writer = rung_writer(env);
-	const char *at = text;
-
-	if (!strpbrk(text, "?&"))
-		return text;
-	while (*at) {
-		size_t size = strcspn(at, "?&");
-
-		rung_write_bytes(&writer, at, size);
-		at += size;
-		if (!*at)
-			break;
-		rung_write_bytes(&writer, at++, 1);
-		size_t name = strcspn(at, "=?&");
-		if (at[name] != '=' || !is_secret(at, name))
-			continue;
-		rung_write_bytes(&writer, at, name + 1);
-		rung_write(&writer, dots);
-		at += name + 1 + strcspn(at + name + 1, "&# \t\"<>");
+	if (size <= MOST_TEXT) {
+		rung_write_json(writer, text);
+		return;
 	}
-	return writer.error ? NULL : writer.text;
+	/* Not within a sequence of UTF-8, unless there is nothing else. */
+	size = MOST_TEXT;
+	while (size > MOST_TEXT - 4 && ((unsigned char)text[size] & 0xc0) == 0x80)
+		size--;
+	const char *cut = rung_printf(writer->env, "%.*s\xe2\x80\xa6", (int)size, text);
+	if (cut)
+		rung_write_json(writer, cut);
+	else
+		writer->error = -ENOMEM;
 }
 
 static void write_masked(struct rung_writer *writer, const char *text)
 {
-	const char *masked = mask(writer->env, text);
+	const char *masked = secret_mask(writer->env, text);
 
 	if (masked)
-		rung_write_json(writer, masked);
+		write_text(writer, masked);
 	else
 		writer->error = -ENOMEM;
 }
@@ -75,10 +47,10 @@ static void write_masked(struct rung_writer *writer, const char *text)
 static void write_field(struct rung_writer *writer, const struct rung_field *field, bool is_first)
 {
 	rung_write(writer, is_first ? "[" : ",[");
-	rung_write_json(writer, field->name);
+	write_text(writer, field->name);
 	rung_write(writer, ",");
-	if (is_secret(field->name, strlen(field->name)))
-		rung_write_json(writer, dots);
+	if (secret_is_name(field->name, strlen(field->name)))
+		rung_write_json(writer, secret_dots);
 	else
 		write_masked(writer, field->value);
 	rung_write(writer, "]");
@@ -109,7 +81,7 @@ static void write_error(struct rung_writer *writer, const struct trace_span *spa
 	const char *slash = span->file ? strrchr(span->file, '/') : NULL;
 
 	rung_write(writer, ",\"error\":");
-	rung_write_json(writer, span->message && *span->message ? span->message : strerror(-span->error));
+	write_masked(writer, span->message && *span->message ? span->message : strerror(-span->error));
 	if (!span->file)
 		return;
 	rung_write(writer, ",\"file\":");
@@ -117,7 +89,7 @@ static void write_error(struct rung_writer *writer, const struct trace_span *spa
 	rung_writef(writer, ",\"line\":%d", span->line);
 }
 
-static void write_span(struct rung_writer *writer, const struct trace_span *span)
+static void write_span(struct rung_writer *writer, const struct trace_span *span, bool is_brief)
 {
 	static const char *const kinds[] = { [RUNG_BODY_EMPTY] = "empty",
 		[RUNG_BODY_BYTES] = "bytes",
@@ -132,11 +104,11 @@ static void write_span(struct rung_writer *writer, const struct trace_span *span
 		(double)span->inner / 1e3);
 	rung_writef(writer, ",\"status\":%d,\"body\":\"%s\",\"bytes\":%lld", span->status, kinds[span->kind],
 		(long long)span->bytes);
-	if (span->uri) {
+	if (span->uri && !is_brief) {
 		rung_write(writer, ",\"uri\":");
 		write_masked(writer, span->uri);
 	}
-	if (span->error)
+	if (span->error && !is_brief)
 		write_error(writer, span);
 	rung_write(writer, "}");
 }
@@ -156,7 +128,7 @@ static void write_target(struct rung_writer *writer, const struct rung_env *env)
 
 void trace_write_entry(struct rung_writer *writer, const struct rung_env *env,
 	const struct trace_record *record, const struct rung_finish *finish, const struct timespec *when,
-	const char *fields)
+	const char *fields, bool is_brief)
 {
 	static const char *const outcomes[] = {
 		[RUNG_SENT] = "sent", [RUNG_ABORTED] = "aborted", [RUNG_BROKEN] = "broken"
@@ -164,7 +136,7 @@ void trace_write_entry(struct rung_writer *writer, const struct rung_env *env,
 
 	rung_writef(writer,
 		"\"time\":%lld,\"method\":", (long long)when->tv_sec * 1000 + when->tv_nsec / 1000000);
-	rung_write_json(writer, env->method);
+	write_text(writer, env->method);
 	rung_write(writer, ",\"target\":");
 	write_target(writer, env);
 	rung_write(writer, ",\"client\":");
@@ -173,14 +145,18 @@ void trace_write_entry(struct rung_writer *writer, const struct rung_env *env,
 		",\"status\":%d,\"bytes\":%lld,\"outcome\":\"%s\",\"chain\":%.3f,\"sent\":%.3f,\"missed\":%u",
 		finish->status, (long long)finish->bytes, outcomes[finish->outcome],
 		(double)record->end / 1e3, (double)trace_now(record) / 1e3, record->missed);
-	rung_write(writer, ",\"request\":");
-	write_request_fields(writer, env);
-	rung_write(writer, ",\"response\":");
-	rung_write(writer, fields ? fields : "[]");
+	if (is_brief) {
+		rung_write(writer, ",\"is_cut\":true,\"request\":[],\"response\":[]");
+	} else {
+		rung_write(writer, ",\"request\":");
+		write_request_fields(writer, env);
+		rung_write(writer, ",\"response\":");
+		rung_write(writer, fields ? fields : "[]");
+	}
 	rung_write(writer, ",\"spans\":[");
 	for (int i = 0; i < record->count; i++) {
 		rung_write(writer, i ? "," : "");
-		write_span(writer, &record->spans[i]);
+		write_span(writer, &record->spans[i], is_brief);
 	}
 	rung_write(writer, "]");
 }

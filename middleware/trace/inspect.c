@@ -8,6 +8,7 @@
 #include "entry.h"
 #include <rung/inspect.h>
 
+#include <rung/headers.h>
 #include <rung/response.h>
 
 #include <errno.h>
@@ -16,7 +17,12 @@
 #include <string.h>
 #include <strings.h>
 
-enum { DEFAULT_KEEP = 100, MOST_KEEP = 10000 };
+enum {
+	DEFAULT_KEEP = 100,
+	MOST_KEEP = 10000,
+	MOST_ENTRY = 65536,    /* bytes of one request: what would be more is kept without its fields */
+	MOST_ANSWER = 1 << 20, /* bytes of a list, or one entry more: who asks goes on where it ends */
+};
 
 #define PLACE "/_rung"
 
@@ -64,7 +70,11 @@ static void remember(const struct rung_env *env, const struct rung_finish *finis
 	const struct watched *watched = data;
 	struct rung_writer writer = rung_writer(env);
 
-	trace_write_entry(&writer, env, watched->record, finish, &watched->when, watched->fields);
+	trace_write_entry(&writer, env, watched->record, finish, &watched->when, watched->fields, false);
+	if (writer.size > MOST_ENTRY) {
+		writer = rung_writer(env);
+		trace_write_entry(&writer, env, watched->record, finish, &watched->when, NULL, true);
+	}
 	struct entry *entry = writer.error ? NULL : malloc(sizeof *entry + writer.size);
 	if (!entry)
 		return;
@@ -112,6 +122,16 @@ static int reply_asset(struct rung_response *res, const char *type, const unsign
 	return rung_body_static(res, bytes, size);
 }
 
+/* The last entry of an answer that begins behind `since`. */
+static unsigned long long end_of_answer(const struct inspect *inspect, unsigned long long since)
+{
+	size_t size = 0;
+
+	while (since < inspect->last && size < MOST_ANSWER)
+		size += inspect->ring[++since % inspect->keep]->size;
+	return since;
+}
+
 /* What is newer than `since`, and still there, oldest first. */
 static int reply_list(struct inspect *inspect, struct rung_env *env, struct rung_response *res)
 {
@@ -126,8 +146,9 @@ static int reply_list(struct inspect *inspect, struct rung_env *env, struct rung
 		since = 0;
 	if (inspect->last > inspect->keep && since < inspect->last - inspect->keep)
 		since = inspect->last - inspect->keep;
-	rung_writef(&writer, "{\"last\":%llu,\"keep\":%u,\"requests\":[", inspect->last, inspect->keep);
-	for (unsigned long long id = since + 1; id <= inspect->last; id++) {
+	unsigned long long last = end_of_answer(inspect, since);
+	rung_writef(&writer, "{\"last\":%llu,\"keep\":%u,\"requests\":[", last, inspect->keep);
+	for (unsigned long long id = since + 1; id <= last; id++) {
 		const struct entry *entry = inspect->ring[id % inspect->keep];
 
 		rung_writef(&writer, "%s{\"id\":%llu,", id > since + 1 ? "," : "", id);
@@ -154,15 +175,22 @@ static bool is_local_host(const char *host)
 	return size > 10 && strncasecmp(host + size - 10, ".localhost", 10) == 0;
 }
 
-/* A proxy on this machine makes strangers look local. */
+/* A proxy on this machine makes strangers look local. One that was told nothing, as nginx, says nothing of whom it asks for;
+ * but it asks in HTTP/1.0, as no browser does. */
 static bool came_by_proxy(const struct rung_env *env)
 {
-	static const char *const fields[] = { "Forwarded", "X-Forwarded-For", "X-Real-IP", "Via" };
+	static const char *const names[] = { "Forwarded", "X-Real-IP", "Via", "X-Client-IP",
+		"CF-Connecting-IP", "True-Client-IP" };
+	const struct rung_field *field;
 
-	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-		if (rung_request_header(env, fields[i]))
+	for (size_t i = 0; (field = rung_request_field(env, i)); i++) {
+		if (strncasecmp(field->name, "X-Forwarded", 11) == 0)
 			return true;
-	return false;
+		for (size_t j = 0; j < sizeof names / sizeof *names; j++)
+			if (rung_names_equal(field->name, names[j]))
+				return true;
+	}
+	return strcmp(env->protocol, "HTTP/1.0") == 0;
 }
 
 static int reply_page(struct inspect *inspect, struct rung_env *env, struct rung_response *res)

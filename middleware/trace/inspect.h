@@ -4,14 +4,16 @@
  *
  * The page is at /_rung/ of the server itself and takes nothing from elsewhere; what is below that path never reaches the
  * stack. A request is remembered when its answer was sent: its fields and the answer's, no bodies. Secrets are never kept:
- * the values of Authorization, Cookie, Set-Cookie and of fields and query arguments whose names say token, secret,
- * password, api-key, session or signature are dots from the beginning.
+ * the values of Authorization, Cookie, Set-Cookie and of fields and arguments of URIs whose names say token, secret,
+ * password, key, code, session or signature, and what stands before a URI's host, are dots from the beginning. A secret
+ * that is part of a path or of an app's own message under no such name is shown.
  *
  * Who sees the page sees what everybody asks, so it is for development: it is refused on a server that listens on more
- * than loopback, and answers 403 to requests for another host than loopback's names or that came by a proxy. rung_main()
- * puts it around a stack with --inspect.
+ * than loopback, and answers 403 to requests for another host than loopback's names or that came by a proxy: which show
+ * by a field such as X-Forwarded-For or Via, or by HTTP/1.0. A proxy that hides itself from it must not lead to it.
+ * rung_main() puts it around a stack with --inspect.
  *
- * Place: outermost. Costs a few microseconds a request and some kilobytes for each that it keeps; left out it costs
+ * Place: outermost. Costs a few microseconds a request and some kilobytes, at most 64, for each that it keeps; left out it costs
  * nothing. Threads: apps may run on many; the list has a lock.
  */
 #pragma once

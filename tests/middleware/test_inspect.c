@@ -192,6 +192,128 @@ Test(inspect, secrets_are_dots_from_the_beginning)
 	rung_client_destroy(client);
 }
 
+static int fails_with_uri(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	(void)self, (void)res;
+	return rung_fail(env, -EIO, "cannot reach http://me:s3cr3t@db.internal/x?token=s3cr3t: gone");
+}
+
+static int unreachable(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	(void)self, (void)env;
+	return rung_reply_uri(res, 200, "http://nobody.internal/?api_key=%s", "s3cr3t");
+}
+
+static int to_user(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	(void)self, (void)env;
+	rung_header(res, "Location", "https://app.example/cb#access_token=s3cr3t&expires=60");
+	return rung_reply_empty(res, 302);
+}
+
+/* Wherever a URI stands, and however its parts are written. */
+Test(inspect, secrets_in_uris_are_dots_too)
+{
+	static const struct rung_field fields[] = {
+		{ .name = "Referer", .value = "http://me:s3cr3t@h/x?page=7" },
+		{ .name = "X-Original-URL", .value = "//s3cr3t@h:80/x;jsessionid=s3cr3t" },
+		{ .name = "X-Auth", .value = "s3cr3t" },
+		{ .name = "X-Signing-Key", .value = "s3cr3t" },
+		{ 0 },
+	};
+	static const char *const targets[] = { "/made?%74oken=s3cr3t", "/made?user%5Bpass%77ord%5D=s3cr3t",
+		"/made?a%zz=s3cr3t", "/made?a=1;token=s3cr3t", "/made?next=%2Fx%3Ftoken%3Ds3cr3t",
+		"/made?next=%252Fx%253Ftoken%253ds3cr3t",
+		"/made?key=s3cr3t&code=s3cr3t&auth=s3cr3t&PHPSESSID=s3cr3t", "/fails", "/unreachable",
+		"/user" };
+	const struct rung_setup setup = { .size = sizeof setup, .probes = test_no_probes };
+	struct rung_client *client = test_client_with(
+		rung_stack(rung_inspect(), rung_reproxy(),
+			rung_routes(rung_get("/made", answer), rung_get("/fails", fails_with_uri),
+				rung_get("/unreachable", unreachable), rung_get("/user", to_user))),
+		&setup);
+
+	for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
+		rung_client_send(client, "GET", targets[i], .headers = fields);
+	rung_client_get(client, "/made?author=Ada&keyboard=qwerty&next=%2Fx%3Fpage%3D2&a//b@c");
+	const char *json = list(client, "");
+	cr_assert_null(strstr(json, "s3cr3t"), "%.80s", strstr(json, "s3cr3t"));
+	ASSERT_HAS(json, "cannot reach http://\xe2\x80\xa2");
+	ASSERT_HAS(json, "@db.internal/x?token=\xe2\x80\xa2");
+	ASSERT_HAS(json, "@h/x?page=7\"");
+	ASSERT_HAS(json, "\"/made?author=Ada\\u0026keyboard=qwerty\\u0026next=%2Fx%3Fpage%3D2");
+	rung_client_destroy(client);
+}
+
+/* -- memory ------------------------------------------------------------------------------------------------------- */
+
+static int many_hops(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	(void)self;
+	if (env->hop == 9)
+		return rung_reply_text(res, 200, "there");
+	return rung_reply_uri(res, 200, "/hops/%s", rung_param(env, "long"));
+}
+
+/* A client chooses how long its URIs and fields are, but not how much is kept of them. */
+Test(inspect, what_is_kept_of_a_request_has_a_limit)
+{
+	char longer[8000], target[8100];
+	const struct rung_setup setup = { .size = sizeof setup, .probes = test_no_probes };
+	struct rung_client *client = test_client_with(
+		rung_stack(rung_inspect(), rung_reproxy(),
+			rung_routes(rung_get("/hops/:long", many_hops), rung_any("/made", answer))),
+		&setup);
+
+	memset(longer, '&', sizeof longer - 1);
+	longer[sizeof longer - 1] = '\0';
+	snprintf(target, sizeof target, "/hops/%s", longer);
+	const struct rung_field fields[] = { { .name = "X-Long", .value = longer }, { 0 } };
+	ASSERT_INT(rung_client_send(client, "GET", target, .headers = fields)->status, 200);
+	const char *json = list(client, "");
+	cr_assert(strlen(json) < 65536 + 256, "%zu", strlen(json));
+	ASSERT_HAS(json, "\"status\":200,");
+	ASSERT_HAS(json, "\"is_cut\":true");
+	ASSERT_HAS(json, "{\"name\":\"reproxy\",\"parent\":-1,");
+	/* One long field alone is shown in part. */
+	ASSERT_INT(rung_client_send(client, "GET", "/made", .headers = fields)->status, 201);
+	json = list(client, "?since=1");
+	cr_assert(strlen(json) < 20000, "%zu", strlen(json));
+	ASSERT_HAS(json, "\\u0026\\u0026\xe2\x80\xa6\"]");
+	ASSERT_HAS(json, "[\"Set-Cookie\",");
+	rung_client_destroy(client);
+}
+
+/* Who follows gets all of it, in answers that have a size. */
+Test(inspect, a_long_list_comes_in_pieces)
+{
+	char longer[1900];
+	struct rung_client *client = unlinted(500);
+	unsigned long long since = 0, seen = 0;
+	unsigned answers = 0;
+
+	memset(longer, '<', sizeof longer - 1);
+	longer[sizeof longer - 1] = '\0';
+	const struct rung_field fields[] = { { .name = "X-Long", .value = longer }, { 0 } };
+	for (int i = 0; i < 300; i++)
+		rung_client_send(client, "GET", "/made", .headers = fields);
+	while (since < 300) {
+		char query[64];
+		unsigned long long before = since;
+
+		snprintf(query, sizeof query, "?since=%llu", since);
+		const char *json = list(client, query);
+		cr_assert(strlen(json) < 1200000, "%zu", strlen(json));
+		for (const char *at = json; (at = strstr(at, "{\"id\":")); at++)
+			seen++;
+		cr_assert(sscanf(json, "{\"last\":%llu", &since) == 1 && since > before);
+		answers++;
+	}
+	ASSERT_INT(seen, 300);
+	cr_assert(answers > 1);
+	rung_client_destroy(client);
+}
+
 /* -- the page ----------------------------------------------------------------------------------------------------- */
 
 Test(inspect, the_page_is_whole_in_itself)
@@ -235,7 +357,8 @@ Test(inspect, it_answers_to_names_of_this_machine_and_no_proxy)
 		"[::1]:8080", "a.localhost:80" };
 	static const char *const bad[] = { "example.com", "localhost.example.com", "127.0.0.1.example.com",
 		"xlocalhost", "[::2]", "10.0.0.1", "" };
-	static const char *const proxies[] = { "Forwarded", "X-Forwarded-For", "X-Real-IP", "Via" };
+	static const char *const proxies[] = { "Forwarded", "X-Forwarded-For", "X-Real-IP", "Via",
+		"x-forwarded-host", "CF-Connecting-IP" };
 	struct rung_client *client = test_client(stack(0));
 
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
@@ -245,6 +368,17 @@ Test(inspect, it_answers_to_names_of_this_machine_and_no_proxy)
 	for (size_t i = 0; i < sizeof proxies / sizeof *proxies; i++)
 		cr_expect(status_for(client, "localhost", proxies[i]) == 403, "%s", proxies[i]);
 	rung_client_destroy(client);
+	/* As nginx asks when nobody told it how: without a word of who asked, but in the old version. */
+	struct rung_server *server = test_server(stack(0), (struct rung_server_options){ 0 });
+	char *reply = test_send(
+		server, "GET /_rung/ HTTP/1.0\r\nHost: 127.0.0.1:8080\r\nConnection: close\r\n\r\n");
+	ASSERT_HAS(reply, " 403 ");
+	free(reply);
+	reply = test_send(
+		server, "GET /_rung/ HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nConnection: close\r\n\r\n");
+	ASSERT_HAS(reply, " 200 ");
+	free(reply);
+	rung_server_destroy(server);
 	client = test_client(rung_stack(rung_inspect(.allow_public = true), rung_run(answer)));
 	ASSERT_INT(status_for(client, "example.com", "Via"), 200);
 	rung_client_destroy(client);

@@ -194,6 +194,8 @@ function show(request) {
 		ladder(request, detail);
 	if (request.missed)
 		detail.append(make("p", { class: "summary" }, `and ${request.missed} links more`));
+	if (request.is_cut)
+		detail.append(make("p", { class: "summary" }, "It was too large to be kept with its fields and URIs."));
 	detail.append(...fields("Request", request.request), ...fields("Response", request.response));
 }
 
