@@ -1,6 +1,7 @@
 /* pages.c: the gallery's own pages. All links are relative, so that they are right wherever it is mounted. */
 #include "gallery.h"
 
+#include <errno.h>
 #include <string.h>
 
 static void write_head(struct rung_writer *page, const char *title, const char *up)
@@ -30,19 +31,42 @@ static void write_user(struct rung_writer *page, const struct try *try)
 	rung_write(page, "\"");
 }
 
-/* The line that a shell takes: quoted if anything in it means something there. */
+/* As one word of a shell's: quoted if anything in it means something there, as it may in the host that the client named. */
+static void write_word(struct rung_writer *page, const char *word)
+{
+	bool is_plain = !word[strcspn(word, "?&;()[]*#'!$")];
+
+	if (!is_plain)
+		rung_write(page, "&#39;");
+	for (; *word; word++) {
+		size_t size = strcspn(word, "'");
+		const char *part = rung_strndup(page->env, word, size);
+
+		rung_write_html(page, part);
+		word += size;
+		if (!*word)
+			break;
+		rung_write(page, "&#39;\\&#39;&#39;");
+	}
+	if (!is_plain)
+		rung_write(page, "&#39;");
+}
+
 static void write_curl(struct rung_writer *page, const struct exhibit *exhibit, const struct try *try)
 {
 	const struct rung_env *env = page->env;
-	const char *quote = strpbrk(try->path, "?&;()*#'") ? "'" : "";
+	const char *address =
+		rung_printf(env, "http://%s%s/%s%s", env->host, env->script_name, exhibit->name, try->path);
 
 	rung_writef(page, "<code class=\"curl\" data-status=\"%d\">curl ", try->status);
 	if (*try->options) {
 		rung_write_html(page, try->options);
 		rung_write(page, " ");
 	}
-	rung_write_html(page, rung_printf(env, "%shttp://%s%s/%s%s%s", quote, env->host, env->script_name,
-				      exhibit->name, try->path, quote));
+	if (address)
+		write_word(page, address);
+	else
+		page->error = -ENOMEM;
 	rung_write(page, "</code>");
 }
 
