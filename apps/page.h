@@ -15,4 +15,5 @@
 	"padding: .3rem .8rem .3rem 0 }\n"                                                                                \
 	".wide { overflow-x: auto }\n"                                                                                    \
 	".side { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 0 1rem }\n"  \
+	"body:has(.side) { max-width: 78rem } body:has(.side) > p { max-width: 46rem }\n"                                 \
 	"</style>\n</head>\n<body>\n<h1>" title "</h1>\n"
