@@ -136,6 +136,8 @@ static const struct way ways[] = {
 	{ "memory", 503, "return -ENOMEM", memory },
 	{ "slow", 504, "the same, -ETIMEDOUT", fail, -ETIMEDOUT, "the database took its time" },
 	{ "unreachable", 502, "the same, -EHOSTUNREACH", fail, -EHOSTUNREACH, "the bank is closed" },
+	{ "malformed", 400, "the same, -EBADMSG: the client's doing, so it is no error in the log", fail,
+		-EBADMSG, "this is no form" },
 	{ "large", 413, "the same, -E2BIG", fail, -E2BIG, "more than this app takes" },
 	{ "elsewhere", 502, "a URI whose host nobody stands for", uri, .text = "http://nobody.example/" },
 	{ "loop", 502, "a relative URI that leads to itself", uri, .text = "loop" },

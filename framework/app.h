@@ -160,7 +160,8 @@ RUNG_API void rung_contain_(
  * Calls an app, such as a mount's: `env` is usually a rung_view() or rung_rewrite() of the caller's. Afterwards there is
  * always a response: when the app failed (a negative errno, or a setter's error that stuck in res), its body is closed,
  * its headers are gone, the failure is recorded and logged, and the status tells of it: -ENOMEM 503, -ETIMEDOUT 504,
- * -ELOOP and -EHOSTUNREACH 502, -E2BIG 413, others 500.
+ * -ELOOP and -EHOSTUNREACH 502, others 500; and, logged as no more than information, what is the client's doing: -EBADMSG
+ * 400, -E2BIG 413, -EMEDIUMTYPE 415.
  */
 static inline void rung_call(const struct rung_app *app, struct rung_env *env, struct rung_response *res)
 {

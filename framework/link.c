@@ -18,8 +18,12 @@ static int status_of(int err)
 	case -ELOOP:
 	case -EHOSTUNREACH:
 		return 502;
+	case -EBADMSG:
+		return 400;
 	case -E2BIG:
 		return 413;
+	case -EMEDIUMTYPE:
+		return 415;
 	default:
 		return 500;
 	}

@@ -175,7 +175,8 @@ void rung_log_failure(struct rung_env *env, int status)
 	request->logged = true;
 	if (failure->file)
 		snprintf(place, sizeof place, " (%s:%d)", base_name(failure->file), failure->line);
-	rung_log(env, RUNG_LOG_ERROR, "rung: %d in %s%s: %s [%s %s%s]", status, failure->layer, place,
-		*failure->message ? failure->message : strerror(-failure->err), env->method, env->script_name,
-		env->path_info);
+	/* What is the client's doing is nothing to be woken for. */
+	rung_log(env, status < 500 ? RUNG_LOG_INFO : RUNG_LOG_ERROR, "rung: %d in %s%s: %s [%s %s%s]", status,
+		failure->layer, place, *failure->message ? failure->message : strerror(-failure->err),
+		env->method, env->script_name, env->path_info);
 }

@@ -33,6 +33,7 @@ static const struct {
 	{ "io", 500, "rung: 500 in GET /try/io (errors.c:", "the disk under /try/io" },
 	{ "memory", 503, "rung: 503 in GET /try/memory", "Cannot allocate memory" },
 	{ "slow", 504, "rung: 504 in GET /try/slow (errors.c:", "the database" },
+	{ "malformed", 400, "rung: 400 in GET /try/malformed (errors.c:", "this is no form" },
 	{ "large", 413, "rung: 413 in GET /try/large (errors.c:", "more than this app takes" },
 	{ "unreachable", 502, "rung: 502 in GET /try/unreachable (errors.c:", "the bank is closed" },
 	{ "status_99", 500, "rung: 500 in GET /try/status_99", "status 99" },

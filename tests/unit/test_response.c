@@ -271,6 +271,9 @@ Test(response, a_link_makes_a_response_of_every_failure)
 		{ "loop", -ELOOP, 0, 502, "rung: 502 in app: Too many levels of symbolic links [GET /x]\n" },
 		{ "no way", -EHOSTUNREACH, 200, 502, "rung: 502 in app: No route to host [GET /x]\n" },
 		{ "too big", -E2BIG, 200, 413, "rung: 413 in app: Argument list too long [GET /x]\n" },
+		{ "malformed", -EBADMSG, 200, 400, "rung: 400 in app: Bad message [GET /x]\n" },
+		{ "of another type", -EMEDIUMTYPE, 200, 415,
+			"rung: 415 in app: Wrong medium type [GET /x]\n" },
 		{ "any", -EIO, 404, 500, "rung: 500 in app: Input/output error [GET /x]\n" },
 		{ "unknown", -99999, 200, 500, "rung: 500 in app: Unknown error 99999 [GET /x]\n" },
 		{ "least", INT32_MIN + 1, 200, 500, NULL },
@@ -300,6 +303,49 @@ Test(response, a_link_makes_a_response_of_every_failure)
 		cr_expect((reply->size == 0) == failed, "%s", outcomes[i].what);
 		if (outcomes[i].log)
 			cr_expect_str_eq(test_log(), outcomes[i].log, "%s: %s", outcomes[i].what, test_log());
+		rung_client_destroy(client);
+	}
+}
+
+/* -- levels of what is logged ------------------------------------------------------------------------------------ */
+
+static void note_level(void *data, enum rung_log_level level, const char *line)
+{
+	(void)line;
+	*(enum rung_log_level *)data = level;
+}
+
+static int return_number(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	(void)res;
+	return rung_fail(env, *(const int *)rung_data(self), "why");
+}
+
+Test(response, what_is_the_clients_doing_is_no_error_in_the_log)
+{
+	static const struct {
+		int err;
+		enum rung_log_level level;
+	} cases[] = {
+		{ -EBADMSG, RUNG_LOG_INFO },
+		{ -E2BIG, RUNG_LOG_INFO },
+		{ -EMEDIUMTYPE, RUNG_LOG_INFO },
+		{ -EIO, RUNG_LOG_ERROR },
+		{ -ENOMEM, RUNG_LOG_ERROR },
+		{ -ELOOP, RUNG_LOG_ERROR },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		enum rung_log_level level = RUNG_LOG_ACCESS;
+		const struct rung_setup setup = {
+			.size = sizeof setup, .log = note_level, .log_data = &level
+		};
+		struct rung_client *client =
+			rung_client_new(rung_run(return_number, .data = &cases[i].err), .setup = &setup);
+
+		cr_assert_not_null(client);
+		rung_client_get(client, "/");
+		cr_expect(level == cases[i].level, "%s: %d", strerror(-cases[i].err), level);
 		rung_client_destroy(client);
 	}
 }
