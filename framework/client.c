@@ -223,14 +223,25 @@ static int add_fields(struct rung_client *client, const struct rung_client_reque
 	return rc == 0 ? add_cookies(client, given->target) : rc;
 }
 
+static int add_type(struct rung_client *client, const struct rung_client_request *given)
+{
+	const char *type = given->content_type ? given->content_type
+			   : given->form       ? "application/x-www-form-urlencoded"
+					       : NULL;
+
+	return type && !has_field(client, "Content-Type") ? add_field(client, "Content-Type", type) : 0;
+}
+
 static int add_body(struct rung_client *client, const struct rung_client_request *given)
 {
-	size_t size = given->body && !given->body_size ? strlen(given->body) : given->body_size;
+	const char *body = given->form ? given->form : given->body;
+	size_t size = body && (given->form || !given->body_size) ? strlen(body) : given->body_size;
 	char length[32];
+	int rc = add_type(client, given);
 
-	if (!given->body)
-		return 0;
-	const char *copy = rung_arena_copy(&client->request.arena, given->body, size);
+	if (!body || rc < 0)
+		return rc;
+	const char *copy = rung_arena_copy(&client->request.arena, body, size);
 	if (!copy)
 		return -ENOMEM;
 	rung_request_input(&client->request, copy, size);

@@ -42,6 +42,9 @@ struct rung_client_request {
 	const struct rung_field *headers; /* ended by { 0 }; NULL: none */
 	const void *body;                 /* Content-Length is added */
 	size_t body_size;                 /* 0: strlen(body) */
+	const char *content_type;         /* of the body: a Content-Type field; NULL: none is added */
+	const char *
+		form; /* instead of body: "a=1&b=2", as application/x-www-form-urlencoded unless content_type says otherwise */
 };
 
 /* An answer, valid until the client's next request. */

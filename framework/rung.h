@@ -16,12 +16,14 @@
 #include <rung/main.h>
 #include <rung/mime.h>
 #include <rung/names.h>
+#include <rung/params.h>
 #include <rung/pipe.h>
 #include <rung/range.h>
 #include <rung/response.h>
 #include <rung/routes.h>
 #include <rung/server.h>
 #include <rung/setup.h>
+#include <rung/upload.h>
 #include <rung/uri.h>
 #include <rung/wake.h>
 #include <rung/writer.h>

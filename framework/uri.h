@@ -94,6 +94,14 @@ RUNG_API ssize_t rung_uri_encode(
  */
 RUNG_API ssize_t rung_uri_decode(const char *text, size_t size, char *buffer, size_t room);
 
+/*
+ * Decodes one name or value of a query or an urlencoded form (the URL standard's application/x-www-form-urlencoded) and adds a
+ * NUL: "+" is a blank, escapes are decoded once, %00 too, and a "%" without two hex digits stays as it is. buffer has room for
+ * size + 1 bytes, and may be the text itself.
+ * Returns the length without the NUL.
+ */
+RUNG_API size_t rung_uri_decode_form(const char *text, size_t size, char *buffer);
+
 /* RFC 9112 section 3.2. */
 enum rung_target_form {
 	RUNG_TARGET_ORIGIN,    /* /path?query */

@@ -113,3 +113,20 @@ ssize_t rung_uri_decode(const char *text, size_t size, char *buffer, size_t room
 	}
 	return uri_finish(&out);
 }
+
+size_t rung_uri_decode_form(const char *text, size_t size, char *buffer)
+{
+	const char *end = text + size;
+	char *out = buffer;
+
+	for (const char *at = text; at < end; at++) {
+		if (*at == '%' && uri_is_escape(at, end)) {
+			*out++ = (char)(uri_hex_value(at[1]) << 4 | uri_hex_value(at[2]));
+			at += 2;
+		} else {
+			*out++ = *at == '+' ? ' ' : *at;
+		}
+	}
+	*out = '\0';
+	return (size_t)(out - buffer);
+}

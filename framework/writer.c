@@ -1,5 +1,6 @@
 /* writer.c: text that grows by doubling in the request's memory, and the escapes of what is mostly written into it. */
 #include "request.h"
+#include "utf8.h"
 #include <rung/writer.h>
 
 #include <errno.h>
@@ -83,38 +84,6 @@ int rung_writef(struct rung_writer *writer, const char *format, ...)
 
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
-static bool continues(unsigned char byte, unsigned char least, unsigned char most)
-{
-	return byte >= least && byte <= most;
-}
-
-/* The length of the UTF-8 sequence at `text`, 0 if there is none (RFC 3629 section 4). The NUL at the end is no continuation,
- * so nothing behind it is read. */
-static size_t sequence(const char *text)
-{
-	const unsigned char *at = (const unsigned char *)text;
-	unsigned char least = 0x80, most = 0xbf;
-	size_t size = at[0] < 0x80   ? 1
-		      : at[0] < 0xc2 ? 0
-		      : at[0] < 0xe0 ? 2
-		      : at[0] < 0xf0 ? 3
-		      : at[0] < 0xf5 ? 4
-				     : 0;
-
-	if (at[0] == 0xe0)
-		least = 0xa0; /* shorter forms exist */
-	else if (at[0] == 0xed)
-		most = 0x9f; /* surrogates */
-	else if (at[0] == 0xf0)
-		least = 0x90;
-	else if (at[0] == 0xf4)
-		most = 0x8f; /* beyond U+10FFFF */
-	for (size_t i = 1; i < size; i++, least = 0x80, most = 0xbf)
-		if (!continues(at[i], least, most))
-			return 0;
-	return size;
-}
-
 /* Writes what stands for one byte into `room`, or gives NULL when it may stay. */
 typedef const char *(*escape_fn)(const char *at, size_t size, char room[8]);
 
@@ -164,10 +133,11 @@ static const char *json_escape(const char *at, size_t size, char room[8])
 static int write_escaped(struct rung_writer *writer, const char *text, escape_fn escape)
 {
 	const char *kept = text; /* what need not change is written in one piece */
+	const char *end = text + strlen(text);
 	char room[8];
 
-	while (*text) {
-		size_t size = sequence(text);
+	while (text < end) {
+		size_t size = rung_utf8_size(text, end);
 		const char *instead = size ? escape(text, size, room) : replacement;
 
 		if (instead) {

@@ -120,6 +120,22 @@ static int echo(const struct rung_app *self, struct rung_env *env, struct rung_r
 	return rung_reply_bytes(res, 200, "text/plain", body, size);
 }
 
+/* All that a client sends by name. A file's bytes are saved nowhere. */
+static int read_params(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	const struct rung_params *query, *form, *cookies;
+	int rc = rung_query(env, &query);
+
+	(void)self;
+	if (rc == 0)
+		rc = rung_form(env, &form);
+	if (rc == 0)
+		rc = rung_cookies(env, &cookies);
+	if (rc < 0)
+		return rc;
+	return rung_reply_textf(res, 200, "%zu %zu %zu", query->count, form->count, cookies->count);
+}
+
 static bool check(const void *data, const char *user, const char *password)
 {
 	(void)data;
@@ -143,7 +159,7 @@ static struct rung_app *make_stack(void)
 			rung_reproxy(.names = rung_names({ "files.internal", rung_files(.root = folder) },
 					     { "echo.internal:81", rung_run(echo, .name = "echo") }),
 				.hosts = hosts, .base = "http://localhost", .location = "/fetch")),
-		rung_routes(rung_get("/", echo), rung_post("/echo", echo),
+		rung_routes(rung_get("/", echo), rung_post("/echo", echo), rung_post("/params", read_params),
 			rung_get("/d/:name",
 				.app = rung_stack(rung_basic_auth(.check = check),
 					rung_run(download, .data = &frees, .free_data = count_free))),
@@ -274,6 +290,49 @@ Test(memory, a_request_without_memory_is_a_503_and_the_next_one_is_served, .init
 		}
 	}
 	cr_assert_gt(failures, 30, "only %ld allocations failed", failures);
+}
+
+/* So large that each of them outgrows blocks of memory. */
+Test(memory, queries_forms_and_cookies_without_memory_are_a_503, .init = make_folder, .fini = remove_folder)
+{
+	static char query[30000] = "/params?", form[60000], multipart[200000], cookies[30000], large[20000];
+	static const char part[] =
+		"--b\r\nContent-Disposition: form-data; name=a; filename=b\r\nContent-Type: c/d\r\n\r\n1\r\n"
+		"--b\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n"
+		"--b\r\nContent-Disposition: form-data; name=a; filename*=UTF-8''x\r\n\r\n1\r\n";
+	const struct rung_field jar[] = { { .name = "Cookie", .value = cookies }, { 0 } };
+	size_t at = 0;
+	long failures = 0;
+
+	memset(large, 'x', sizeof large - 1);
+	for (int i = 0; i < 2000; i++) {
+		strcat(query, "a=b&");
+		strcat(form, "a=b&");
+	}
+	for (int i = 0; i < 200; i++)
+		strcat(cookies, "a=b;");
+	sprintf(cookies + strlen(cookies), "c=%s", large);
+	for (int i = 0; i < 60; i++)
+		at += (size_t)sprintf(multipart + at, "%s", part);
+	sprintf(multipart + at, "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n%s\r\n--b--", large);
+	for (int i = 0; i < 2; i++) {
+		const struct rung_client_request request = { .size = sizeof request,
+			.method = "POST",
+			.target = query,
+			.headers = jar,
+			.form = i ? multipart : form,
+			.content_type = i ? "multipart/form-data; boundary=b" : NULL };
+		bool failed = true;
+
+		for (long n = 1; failed; n++) {
+			int status = send_failing(&request, n, &failed);
+
+			cr_expect(status == 503 || status == 200, "%d, allocation %ld: %d", i, n, status);
+			cr_expect(failed || status == 200, "%d: %d", i, status);
+			failures += failed;
+		}
+	}
+	cr_assert_gt(failures, 10, "only %ld allocations failed", failures);
 }
 
 /* The same over a socket: an answer, a 503, or at the worst a closed connection, and the server lives on. */

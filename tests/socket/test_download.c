@@ -8,13 +8,9 @@
 #include <rung/reproxy.h>
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 TestSuite(download, .init = tree_make, .fini = tree_remove, .timeout = 60);
 
@@ -90,21 +86,6 @@ Test(download, precompressed_siblings_pass_through)
 
 /* -- resumed ---------------------------------------------------------------------------------------------------------- */
 
-/* Runs curl; returns its exit status. */
-static int curl(const char *const *arguments)
-{
-	const char *argv[24] = { "curl", "-sS", "--noproxy", "*", "--max-time", "50" };
-	size_t count = 6;
-	pid_t pid;
-	int status;
-
-	while (*arguments)
-		argv[count++] = *arguments++;
-	cr_assert(posix_spawnp(&pid, "curl", NULL, NULL, (char **)(uintptr_t)argv, environ) == 0);
-	cr_assert(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
 static void check_same(const char *name, const char *other)
 {
 	FILE *a = fopen(tree_at(name), "r"), *b = fopen(tree_at(other), "r");
@@ -126,13 +107,13 @@ Test(download, curl_goes_on_where_it_ended)
 
 	tree_pattern("root/large", 3000000);
 	snprintf(url, sizeof url, "%sd/large", rung_server_url(server));
-	cr_assert(curl((const char *const[]){ "-o", tree_at("got"), url, NULL }) == 0);
+	cr_assert(test_curl((const char *const[]){ "-o", tree_at("got"), url, NULL }) == 0);
 	check_same("root/large", "got");
 	cr_assert(truncate(tree_at("got"), 1234567) == 0);
-	cr_assert(curl((const char *const[]){ "-C", "-", "-o", tree_at("got"), url, NULL }) == 0);
+	cr_assert(test_curl((const char *const[]){ "-C", "-", "-o", tree_at("got"), url, NULL }) == 0);
 	check_same("root/large", "got");
 	/* Complete already: 416, which curl takes for what it is. */
-	cr_assert(curl((const char *const[]){ "-C", "-", "-o", tree_at("got"), url, NULL }) == 0);
+	cr_assert(test_curl((const char *const[]){ "-C", "-", "-o", tree_at("got"), url, NULL }) == 0);
 	check_same("root/large", "got");
 	/* It became another file meanwhile: with If-Range the whole comes, where curl -C would have mixed the two. */
 	char *answer = test_send(server, "HEAD /d/large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
@@ -141,8 +122,8 @@ Test(download, curl_goes_on_where_it_ended)
 	snprintf(etag, sizeof etag, "If-Range: %.*s", (int)strcspn(field + 6, "\r"), field + 6);
 	free(answer);
 	tree_put("root/large", "another file\n");
-	cr_assert(
-		curl((const char *const[]){ "-r", "5-", "-H", etag, "-o", tree_at("got"), url, NULL }) == 0);
+	cr_assert(test_curl((const char *const[]){
+			  "-r", "5-", "-H", etag, "-o", tree_at("got"), url, NULL }) == 0);
 	check_same("root/large", "got");
 	rung_server_destroy(server);
 }

@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* -- leaks ------------------------------------------------------------------------------------------------------- */
@@ -174,4 +176,22 @@ char *test_exchange(struct rung_server *server, const char *bytes, size_t size, 
 char *test_send(struct rung_server *server, const char *text)
 {
 	return test_exchange(server, text, strlen(text), NULL);
+}
+
+extern char **environ;
+
+int test_curl(const char *const *arguments)
+{
+	const char *argv[24] = { "curl", "-sS", "--noproxy", "*", "--max-time", "50" };
+	size_t count = 6;
+	pid_t pid;
+	int status;
+
+	for (; *arguments; count++) {
+		cr_assert(count + 1 < sizeof argv / sizeof *argv, "too many arguments");
+		argv[count] = *arguments++;
+	}
+	cr_assert(posix_spawnp(&pid, "curl", NULL, NULL, (char **)(uintptr_t)argv, environ) == 0);
+	cr_assert(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	return WEXITSTATUS(status);
 }

@@ -39,6 +39,9 @@ int test_connect(struct rung_server *server);
 /* Reads until the peer closes or nothing has come for `quiet_ms`. To be freed; NUL-terminated. */
 char *test_read(int fd, int quiet_ms, size_t *ret_size);
 
+/* Runs curl with some 17 arguments at most, ended by NULL. Returns its exit status. */
+int test_curl(const char *const *arguments);
+
 /* Shorthands over criterion's, with both values in the message. */
 #define ASSERT_STR(got, expected)                                                                \
 	do {                                                                                     \

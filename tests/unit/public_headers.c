@@ -19,7 +19,10 @@
 static int answer(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
 	(void)self;
-	(void)env;
+	const struct rung_params *form = NULL;
+
+	if (rung_form(env, &form) < 0)
+		return -1;
 	rung_set_cookie(res, "a", "1", .max_age = 60);
 	return rung_reply_text(res, 200, "");
 }
