@@ -296,6 +296,9 @@ int rung_form_within(
 	if (find_fields(env, "Content-Type", &origin) > 1)
 		return rung_fail_at(env, -EBADMSG, NULL, 0, "there is more than one Content-Type");
 	origin.from = rung_input_bytes(env, &origin.count);
+	/* One that was read as it came, and broke off or is gone. */
+	if (!origin.from)
+		return rung_failure(env)->err;
 	return parse_once(env, &origin, limits, parse_form, ret_params);
 }
 

@@ -68,6 +68,17 @@ static bool is_too_large(const struct rung_route *route, const struct rung_env *
 	return limit && env->content_length > limit;
 }
 
+/* The link makes a 413 of it, and the log a line. */
+static RUNG_COLD void refuse_body(
+	const struct rung_route *route, struct rung_env *env, struct rung_response *res)
+{
+	long long limit = (long long)(route->body_limit ? route->body_limit : env->request_->body_limit);
+
+	rung_fail_at(env, -E2BIG, NULL, 0, "a body of %lld bytes; %lld is the limit",
+		(long long)env->content_length, limit);
+	rung_response_stick(res, -E2BIG);
+}
+
 bool rung_route_admit(const struct rung_route *route, struct rung_env *env, struct rung_admission *admission)
 {
 	if (route->body_limit)
@@ -82,7 +93,7 @@ void rung_match_run(const struct rung_match *match, struct rung_env *env, struct
 	const struct rung_route *route = match->route;
 
 	if (__builtin_expect(env->content_length > 0, 0) && is_too_large(route, env))
-		rung_reply_empty(res, 413);
+		refuse_body(route, env, res);
 	else if (match->capture_count)
 		run_with_params(match, env, res);
 	else

@@ -106,6 +106,15 @@ static char *read_answer(int fd)
 	}
 }
 
+/* What is left of the connection is this answer, or nothing of it. */
+static void expect_closed_behind(int fd, const char *start)
+{
+	char *rest = test_read(fd, 10000, NULL);
+
+	cr_assert(!*rest || strncmp(rest, start, strlen(start)) == 0, "%s", rest);
+	free(rest);
+}
+
 /* -- what answers -------------------------------------------------------------------------------------------------- */
 
 static bool is_right(const char *bytes, size_t from, size_t size)
@@ -498,6 +507,13 @@ static int answer_unread(const struct rung_app *self, struct rung_env *env, stru
 	return rung_reply_text(res, 200, "I do not care");
 }
 
+static void *let_read_late(void *unused)
+{
+	usleep(4000 * 1000);
+	atomic_store(&may_read, true);
+	return unused;
+}
+
 static struct rung_server *stream_server(int64_t limit)
 {
 	return test_server(
@@ -631,6 +647,34 @@ Test(input, expect_continue_goes_out_for_a_streamed_body)
 	free(answer);
 	cr_assert(send_body(fd, 0, 5000, 5000, false));
 	ASSERT_HAS(read_answer(fd), "5000 good");
+	close(fd);
+	ASSERT_INT(rung_server_destroy(server), 0);
+}
+
+Test(input, a_client_that_is_too_slow_ends_the_reading)
+{
+	struct rung_server *server =
+		test_server(rung_routes(rung_post("/read", read_slowly, .stream_input = true)),
+			(struct rung_server_options){ .limits.body_seconds = 1 });
+	int fd = test_connect(server);
+
+	atomic_store(&may_read, true);
+	atomic_store(&ended_with, 1);
+	send_head(fd, "POST /read", 1000000);
+	cr_assert(send_body(fd, 0, 5000, 5000, false));
+	wait_for(&ended_with, -ETIMEDOUT);
+	expect_closed_behind(fd, "HTTP/1.1 408 ");
+	close(fd);
+	/* A handler that does not read is not its client's fault. */
+	atomic_store(&may_read, false);
+	atomic_store(&begun, 0);
+	fd = test_connect(server);
+	send_head(fd, "POST /read", 500000);
+	pthread_t helper;
+	cr_assert(pthread_create(&helper, NULL, let_read_late, NULL) == 0);
+	cr_assert(send_body(fd, 0, 500000, 60000, false));
+	ASSERT_HAS(read_answer(fd), "500000 good");
+	pthread_join(helper, NULL);
 	close(fd);
 	ASSERT_INT(rung_server_destroy(server), 0);
 }
