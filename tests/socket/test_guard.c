@@ -49,7 +49,25 @@ static size_t count_heads(const char *answer)
 	return count;
 }
 
+/* What would be answered too, if the connection went on. */
+#define SMUGGLED "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"
+
 /* One answer, which closes the connection, and nothing reached the app. */
+static void refuse(struct rung_server *server, const struct attempt *attempt, const char *bytes, size_t size)
+{
+	char *answer = test_exchange(server, bytes, size, NULL);
+
+	cr_assert(strncmp(answer, attempt->start, strlen(attempt->start)) == 0, "%s -> %s", bytes, answer);
+	cr_assert(strstr(answer, attempt->part), "%s -> %s", bytes, answer);
+	cr_assert(count_heads(answer) == 1, "%s -> %s", bytes, answer);
+	cr_assert(strcasestr(answer, "Connection: close"), "%s -> %s", bytes, answer);
+	cr_assert(atomic_load(&calls) == 0, "%s reached the app", bytes);
+	cr_assert(strstr(test_log(), "refused "), "%s left no line in the log", bytes);
+	test_log_clear();
+	free(answer);
+}
+
+/* Each alone, and with a good request behind it. */
 static void refuse_each(const struct attempt *attempts, size_t count)
 {
 	struct rung_server *server = test_server(rung_run(tell), plain);
@@ -58,17 +76,13 @@ static void refuse_each(const struct attempt *attempts, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		const struct attempt *attempt = &attempts[i];
 		size_t size = attempt->size ? attempt->size : strlen(attempt->bytes);
-		char *answer = test_exchange(server, attempt->bytes, size, NULL);
+		char pipelined[1024];
 
-		cr_assert(strncmp(answer, attempt->start, strlen(attempt->start)) == 0, "%s -> %s",
-			attempt->bytes, answer);
-		cr_assert(strstr(answer, attempt->part), "%s -> %s", attempt->bytes, answer);
-		cr_assert(count_heads(answer) == 1, "%s -> %s", attempt->bytes, answer);
-		cr_assert(strcasestr(answer, "Connection: close"), "%s -> %s", attempt->bytes, answer);
-		cr_assert(atomic_load(&calls) == 0, "%s reached the app", attempt->bytes);
-		cr_assert(strstr(test_log(), "refused "), "%s left no line in the log", attempt->bytes);
-		test_log_clear();
-		free(answer);
+		refuse(server, attempt, attempt->bytes, size);
+		cr_assert(size + sizeof SMUGGLED <= sizeof pipelined);
+		memcpy(pipelined, attempt->bytes, size);
+		memcpy(pipelined + size, SMUGGLED, sizeof SMUGGLED);
+		refuse(server, attempt, pipelined, size + sizeof SMUGGLED - 1);
 	}
 	/* It still serves. */
 	char *answer = test_send(server, "GET /after HTTP/1.1\r\n" H "\r\n");
@@ -105,6 +119,24 @@ Test(guard, lengths_that_could_be_read_in_two_ways)
 			"501" },
 		{ RAW("POST / HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), BAD,
 			"Transfer-Encoding in HTTP/1.0" },
+		{ RAW("POST / HTTP/1.1\r\n" H
+		      "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
+			BAD, "more than one Transfer-Encoding" },
+		{ RAW("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
+			"HTTP/1.1 501 ", "501" },
+		{ RAW("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n"),
+			"HTTP/1.1 501 ", "501" },
+		{ RAW("POST / HTTP/1.1\r\n" H "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"),
+			"HTTP/1.1 501 ", "501" },
+		{ RAW("POST / HTTP/1.1\r\n" H "Transfer-Encoding: \x0b"
+		      "chunked\r\n\r\n0\r\n\r\n"),
+			BAD, "a field value has a control character" },
+		{ RAW("POST / HTTP/1.1\r\n" H "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"), BAD,
+			"a field name is no token" },
+		{ RAW("POST / HTTP/1.1\r\n" H "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n"), BAD,
+			"400" },
+		{ RAW("POST / HTTP/1.1\r\n" H "Content-Length: 0\r\nContent-Length: 44\r\n\r\n"), BAD,
+			"more than one Content-Length" },
 	};
 
 	REFUSE(attempts);
@@ -119,6 +151,12 @@ Test(guard, lengths_that_are_no_numbers)
 		{ RAW("POST / HTTP/1.1\r\n" H "Content-Length: 0x1\r\n\r\na"), BAD, "" },
 		{ RAW("POST / HTTP/1.1\r\n" H "Content-Length: 1a\r\n\r\na"), BAD, "" },
 		{ RAW("POST / HTTP/1.1\r\n" H "Content-Length:\r\n\r\n"), BAD, "" },
+		{ RAW("POST / HTTP/1.1\r\n" H "Content-Length: 1 1\r\n\r\na"), BAD, "" },
+		{ RAW("POST / HTTP/1.1\r\n" H "Content-Length: 1.0\r\n\r\na"), BAD, "" },
+		{ RAW("POST / HTTP/1.1\r\n" H "Content-Length: 1e1\r\n\r\na"), BAD, "" },
+		{ RAW("POST / HTTP/1.1\r\n" H "Content-Length: \"1\"\r\n\r\na"), BAD, "" },
+		{ RAW("POST / HTTP/1.1\r\n" H "Content-Length:\r\n 1\r\n\r\na"), BAD, "" },
+		{ RAW("POST / HTTP/1.1\r\n" H "Content-Length: a\r\n\r\n"), BAD, "" },
 		{ RAW("POST / HTTP/1.1\r\n" H "Content-Length: 18446744073709551616\r\n\r\na"),
 			"HTTP/1.1 413 ", "" },
 		{ RAW("POST / HTTP/1.1\r\n" H "Content-Length: 99999999999999999999999999\r\n\r\na"),
@@ -180,19 +218,165 @@ Test(guard, versions_methods_expectations)
 {
 	static const struct attempt attempts[] = {
 		{ RAW("GET / HTTP/1.2\r\n" H "\r\n"), "HTTP/1.1 505 ", "HTTP/1.0 and HTTP/1.1" },
+		{ RAW("GET / HTTP/1.3\r\n" H "\r\n"), "HTTP/1.1 505 ", "HTTP/1.0 and HTTP/1.1" },
+		{ RAW("GET / HTTP/1.4\r\n" H "\r\n"), "HTTP/1.1 505 ", "HTTP/1.0 and HTTP/1.1" },
+		{ RAW("GET / HTTP/1.5\r\n" H "\r\n"), "HTTP/1.1 505 ", "HTTP/1.0 and HTTP/1.1" },
+		{ RAW("GET / HTTP/1.6\r\n" H "\r\n"), "HTTP/1.1 505 ", "HTTP/1.0 and HTTP/1.1" },
+		{ RAW("GET / HTTP/1.7\r\n" H "\r\n"), "HTTP/1.1 505 ", "HTTP/1.0 and HTTP/1.1" },
+		{ RAW("GET / HTTP/1.8\r\n" H "\r\n"), "HTTP/1.1 505 ", "HTTP/1.0 and HTTP/1.1" },
 		{ RAW("GET / HTTP/1.9\r\n" H "\r\n"), "HTTP/1.1 505 ", "HTTP/1.0 and HTTP/1.1" },
 		{ RAW("GET / HTTP/2.0\r\n" H "\r\n"), "HTTP/1.1 505 ", "" },
 		{ RAW("GET / HTTP/0.9\r\n" H "\r\n"), "HTTP/1.1 505 ", "" },
 		{ RAW("GET / http/1.1\r\n" H "\r\n"), BAD, "" },
+		{ RAW("GET / HTTP/3.0\r\n" H "\r\n"), "HTTP/1.1 505 ", "" },
+		{ RAW("GET / HTTP/1.10\r\n" H "\r\n"), "HTTP/1.1 ", "" },
+		{ RAW("GET / HTTP/1.1x\r\n" H "\r\n"), "HTTP/1.1 ", "" },
+		{ RAW("GET / HTTP/11\r\n" H "\r\n"), "HTTP/1.1 ", "" },
+		{ RAW("GET / HTTPS/1.1\r\n" H "\r\n"), "HTTP/1.1 ", "" },
+		{ RAW("GET / HTTP/1.\r\n" H "\r\n"), "HTTP/1.1 ", "" },
+		{ RAW("G(T / HTTP/1.1\r\n" H "\r\n"), BAD, "the method is no token" },
+		{ RAW("G\x80T / HTTP/1.1\r\n" H "\r\n"), BAD, "the method is no token" },
 		{ RAW("GET /\r\n\r\n"), BAD, "" },
 		{ RAW("G\x01T / HTTP/1.1\r\n" H "\r\n"), BAD, "the method is no token" },
 		{ RAW("POST / HTTP/1.1\r\n" H "Content-Length: 1\r\nExpect: magic\r\n\r\na"), "HTTP/1.1 417 ",
 			"no expectation but 100-continue" },
 		{ RAW("GET / HTTP/1.1\r\n" H "Expect: 200-ok\r\n\r\n"), "HTTP/1.1 417 ",
 			"no expectation but 100-continue" },
+		{ RAW("GET / HTTP/1.1\r\n" H "Expect: 100-continue, 200-ok\r\n\r\n"), "HTTP/1.1 417 ",
+			"no expectation but 100-continue" },
+		{ RAW("GET / HTTP/1.1\r\n" H "Expect: 100-continue\r\nExpect: 100-continue\r\n\r\n"), BAD,
+			"more than one Expect field" },
 	};
 
 	REFUSE(attempts);
+}
+
+Test(guard, hosts)
+{
+	static const struct attempt attempts[] = {
+		{ RAW("GET / HTTP/1.1\r\n\r\n"), BAD, "no Host field" },
+		{ RAW("GET http://h/ HTTP/1.1\r\n\r\n"), BAD, "no Host field" },
+		{ RAW("GET / HTTP/1.1\r\n" H "Host: g\r\n\r\n"), BAD, "more than one Host field" },
+		{ RAW("GET / HTTP/1.1\r\n" H H "\r\n"), BAD, "more than one Host field" },
+		{ RAW("GET / HTTP/1.0\r\n" H H "\r\n"), BAD, "more than one Host field" },
+		{ RAW("GET / HTTP/1.1\r\nHost: h/p\r\n\r\n"), BAD, "the Host field is no host" },
+		{ RAW("GET / HTTP/1.1\r\nHost: u@h\r\n\r\n"), BAD, "the Host field is no host" },
+		{ RAW("GET / HTTP/1.1\r\nHost: h i\r\n\r\n"), BAD, "the Host field is no host" },
+		{ RAW("GET / HTTP/1.1\r\nHost: h\ti\r\n\r\n"), BAD, "the Host field is no host" },
+		{ RAW("GET / HTTP/1.1\r\nHost: h?q\r\n\r\n"), BAD, "the Host field is no host" },
+		{ RAW("GET / HTTP/1.1\r\nHost: h#f\r\n\r\n"), BAD, "the Host field is no host" },
+		{ RAW("GET / HTTP/1.1\r\nHost: h\\i\r\n\r\n"), BAD, "the Host field is no host" },
+		{ RAW("GET / HTTP/1.1\r\nHost: h:port\r\n\r\n"), BAD, "the Host field is no host" },
+		{ RAW("GET / HTTP/1.1\r\nHost: h:1:2\r\n\r\n"), BAD, "the Host field is no host" },
+		{ RAW("GET / HTTP/1.1\r\nHost: [::1\r\n\r\n"), BAD, "the Host field is no host" },
+		{ RAW("GET / HTTP/1.1\r\nHost: http://h\r\n\r\n"), BAD, "the Host field is no host" },
+		{ RAW("GET / HTTP/1.1\r\nHost: h\x80\r\n\r\n"), BAD, "the Host field is no host" },
+		{ RAW("GET / HTTP/1.1\r\nHost: h\x01\r\n\r\n"), BAD, "a field value has a control" },
+		{ RAW("GET / HTTP/1.1\r\nHost:\r\n h\r\n\r\n"), BAD, "400" },
+	};
+
+	REFUSE(attempts);
+}
+
+Test(guard, targets_that_are_none)
+{
+	static const char part[] = "the request target ";
+	static const struct attempt attempts[] = {
+		{ RAW("GET x HTTP/1.1\r\n" H "\r\n"), BAD, part },
+		{ RAW("GET ?q HTTP/1.1\r\n" H "\r\n"), BAD, part },
+		{ RAW("GET ../x HTTP/1.1\r\n" H "\r\n"), BAD, part },
+		{ RAW("GET \\x HTTP/1.1\r\n" H "\r\n"), BAD, part },
+		{ RAW("GET * HTTP/1.1\r\n" H "\r\n"), BAD, part },
+		{ RAW("GET h:80 HTTP/1.1\r\n" H "\r\n"), BAD, part },
+		{ RAW("GET /a#b HTTP/1.1\r\n" H "\r\n"), BAD, part },
+		{ RAW("GET /a\tb HTTP/1.1\r\n" H "\r\n"), BAD, "400" },
+		{ RAW("GET /a?b\x7f HTTP/1.1\r\n" H "\r\n"), BAD, part },
+		{ RAW("GET /a\rb HTTP/1.1\r\n" H "\r\n"), BAD, "400" },
+		{ RAW("GET http:///x HTTP/1.1\r\n" H "\r\n"), BAD, "" },
+		{ RAW("GET http://u@h/x HTTP/1.1\r\n" H "\r\n"), BAD, part },
+		{ RAW("GET http://h:x/ HTTP/1.1\r\n" H "\r\n"), BAD, part },
+		{ RAW("GET ftp://h/x HTTP/1.1\r\n" H "\r\n"), BAD, part },
+		{ RAW("GET http:x HTTP/1.1\r\n" H "\r\n"), BAD, part },
+		{ RAW("GET http://h/a#b HTTP/1.1\r\n" H "\r\n"), BAD, part },
+		{ RAW("CONNECT h:80 HTTP/1.1\r\n" H "\r\n"), "HTTP/1.1 501 ", "501" },
+		{ RAW("CONNECT / HTTP/1.1\r\n" H "\r\n"), BAD, part },
+	};
+
+	REFUSE(attempts);
+}
+
+/* Every control character there is, wherever one may stand. */
+Test(guard, control_characters_anywhere)
+{
+	static const char *const forms[] = { "G@T / HTTP/1.1\r\n" H "\r\n", "GET /a@b HTTP/1.1\r\n" H "\r\n",
+		"GET /?a@b HTTP/1.1\r\n" H "\r\n", "GET / HTTP/1.1@\r\n" H "\r\n",
+		"GET / HTTP/1.1\r\n" H "X@Y: z\r\n\r\n", "GET / HTTP/1.1\r\n" H "X: y@z\r\n\r\n" };
+	enum { METHOD = 0, VALUE = 5 };
+	static const struct attempt attempt = { .start = "HTTP/1.1 ", .part = "" };
+	struct rung_server *server = test_server(rung_run(tell), plain);
+	char bytes[256];
+
+	for (size_t form = 0; form < sizeof forms / sizeof *forms; form++)
+		for (int byte = 0; byte <= 0x7f; byte = byte == 0x1f ? 0x7f : byte + 1) {
+			size_t size = strlen(forms[form]);
+
+			memcpy(bytes, forms[form], size + 1);
+			*strchr(bytes, '@') = (char)byte;
+			/* A line that ends behind the method is closed without a word: see below. */
+			if (form == METHOD ? byte != '\n' : form != VALUE || byte != '\t')
+				refuse(server, &attempt, bytes, size);
+		}
+	rung_server_destroy(server);
+}
+
+/* libmicrohttpd reads chunks by itself, and answers by itself. */
+Test(guard, chunks_that_are_none)
+{
+#define CHUNKED "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n"
+	static const struct attempt attempts[] = {
+		{ RAW(CHUNKED "0x3\r\nabc\r\n0\r\n\r\n"), BAD, "" },
+		{ RAW(CHUNKED "+3\r\nabc\r\n0\r\n\r\n"), BAD, "" },
+		{ RAW(CHUNKED "-3\r\nabc\r\n0\r\n\r\n"), BAD, "" },
+		{ RAW(CHUNKED " 3\r\nabc\r\n0\r\n\r\n"), BAD, "" },
+		{ RAW(CHUNKED "\r\nabc\r\n0\r\n\r\n"), BAD, "" },
+		{ RAW(CHUNKED "g\r\nabc\r\n0\r\n\r\n"), BAD, "" },
+		{ RAW(CHUNKED "3\r\nabcd\r\n0\r\n\r\n"), BAD, "" },
+		{ RAW(CHUNKED "3\r\nabc0\r\n\r\n"), BAD, "" },
+		{ RAW(CHUNKED "fffffffffffffffff\r\nabc\r\n0\r\n\r\n"), "HTTP/1.1 4", "" },
+		{ RAW(CHUNKED "10000000000000003\r\nabc\r\n0\r\n\r\n"), "HTTP/1.1 4", "" },
+	};
+
+	REFUSE(attempts);
+}
+
+/* Without a method and a target libmicrohttpd closes, and calls nobody. */
+Test(guard, lines_that_are_closed_without_a_word)
+{
+	static const char *const lines[] = { "GET\r\n" H "\r\n" SMUGGLED,
+		"G\nT / HTTP/1.1\r\n" H "\r\n" SMUGGLED, " / HTTP/1.1\r\n" H "\r\n" SMUGGLED,
+		" GET / HTTP/1.1\r\n" H "\r\n" SMUGGLED };
+	struct rung_server *server = test_server(rung_run(tell), plain);
+
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+		char *answer = test_send(server, lines[i]);
+
+		ASSERT_STR(answer, "");
+		free(answer);
+	}
+	ASSERT_INT(atomic_load(&calls), 0);
+	rung_server_destroy(server);
+}
+
+/* Methods that do something special elsewhere are the app's affair: none is answered here. */
+Test(guard, trace_is_a_method_like_others)
+{
+	struct rung_server *server = test_server(rung_routes(rung_get("/", tell)), plain);
+	char *answer = test_send(server, "TRACE / HTTP/1.1\r\n" H "X-Secret: s3cret\r\n\r\n");
+
+	ASSERT_HAS(answer, "HTTP/1.1 405 ");
+	cr_assert_null(strstr(answer, "s3cret"));
+	free(answer);
+	rung_server_destroy(server);
 }
 
 /* -- and what is good passes ----------------------------------------------------------------------------------------- */
