@@ -12,7 +12,8 @@ RUNG_BEGIN
  * Serves the stack until SIGTERM or SIGINT, then finishes what is in flight.
  *
  * Flags: --port N (0 picks a free one; default PORT in the environment, else 8080), --bind ADDR (default 127.0.0.1),
- * --loops N, --workers N, --spool DIR, --reproxy SERVER, --inspect (see inspect.h), --trace (see trace.h), --print-stack, --quiet, --help. When ready
+ * --loops N, --workers N, --spool DIR, --reproxy SERVER, --inspect (see inspect.h), --trace (see trace.h), --print-stack, --quiet,
+ * --help, and --limit-... for each of struct rung_limits. When ready
  * it prints "listening on http://127.0.0.1:PORT/" to standard output, and with --inspect a line that says where.
  *
  * Returns the exit status: 0; 1 when it could not serve (port in use, a stack that was refused or did not start), 2

@@ -144,6 +144,16 @@ Test(program, bad_flags_are_one_line_and_status_2)
 		{ { "--port", "" }, "--port \"\" is no number" },
 		{ { "--loops", "many" }, "--loops \"many\" is no number" },
 		{ { "--reproxy", "iis" }, "there is no server \"iis\"; use self, header, nginx" },
+		{ { "--limit-hops", "51" }, "--limit-hops \"51\" is no number from 0 to 50" },
+		{ { "--limit-queue", "None" }, "--limit-queue \"None\" is no number" },
+		{ { "--limit-connections", "none" }, "--limit-connections \"none\" is no number" },
+		{ { "--limit-body", "1T" }, "--limit-body \"1T\" is no size" },
+		{ { "--limit-body", "9999999999G" }, "--limit-body \"9999999999G\" is no size" },
+		{ { "--limit-body", "1KB" },
+			"is no size from 0 to 9223372036854775807; use one such as 100, 16K or 2M" },
+		{ { "--limit-target", "-1" }, "--limit-target \"-1\" is no size" },
+		{ { "--limit-target", "none" }, "--limit-target \"none\" is no size" },
+		{ { "--limit-target", "K" }, "--limit-target \"K\" is no size" },
 		{ { "word" }, "word: flags alone are understood" },
 	};
 	char out[1024], err[1024];
@@ -154,6 +164,39 @@ Test(program, bad_flags_are_one_line_and_status_2)
 		ASSERT_HAS(err, cases[i].message);
 		cr_assert(strchr(err, '\n') == err + strlen(err) - 1, "more than one line: %s", err);
 	}
+}
+
+Test(program, limits_by_flags)
+{
+	struct program app = launch("hops",
+		FLAGS("--port", "0", "--limit-target", "20", "--limit-header-bytes=1K",
+			"--limit-header-count", "3", "--limit-keep-alive-requests", "none", "--limit-body",
+			"none", "--limit-idle-seconds=none", "--limit-hops", "2", "--limit-least-rate",
+			"none"),
+		NULL);
+	unsigned port = ready_port(&app);
+	char *answer = ask(port, GET("/01234567890123456789"));
+
+	ASSERT_HAS(answer, "HTTP/1.1 414 ");
+	free(answer);
+	answer = ask(port, "GET / HTTP/1.1\r\nHost: h\r\nA: b\r\nConnection: close\r\n\r\n");
+	ASSERT_HAS(answer, "HTTP/1.1 200 ");
+	free(answer);
+	answer = ask(port, "GET / HTTP/1.1\r\nHost: h\r\nA: b\r\nB: c\r\nConnection: close\r\n\r\n");
+	ASSERT_HAS(answer, "HTTP/1.1 431 ");
+	free(answer);
+	answer = ask(port, GET("/2"));
+	ASSERT_HAS(answer, "HTTP/1.1 200 ");
+	free(answer);
+	answer = ask(port, GET("/3"));
+	ASSERT_HAS(answer, "HTTP/1.1 502 ");
+	free(answer);
+	/* It waits for the body, however long. */
+	answer = ask(port, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10000000000\r\n\r\n");
+	ASSERT_STR(answer, "");
+	free(answer);
+	kill(app.pid, SIGTERM);
+	ASSERT_INT(exit_status(&app), 0);
 }
 
 Test(program, an_unknown_server_in_the_environment_is_status_1)
