@@ -82,6 +82,7 @@ void *rung_answer_target(void *cls, const char *target, struct MHD_Connection *m
 	exchange->loop->news++;
 	exchange->mhd = mhd;
 	exchange->connection = connection;
+	exchange->is_cut = connection->is_cut;
 	rung_target_scan((char *)(uintptr_t)target, &exchange->target);
 	if (exchange->target.path_size < exchange->target.size) {
 		char *query = exchange->target.at + exchange->target.path_size;
@@ -226,6 +227,9 @@ static __attribute__((noinline)) enum MHD_Result run(struct exchange *exchange)
 {
 	struct rung_request *request = &exchange->request;
 
+	/* Its end came in just behind the cut, and the client has been told. */
+	if (exchange->is_cut)
+		return MHD_NO;
 	if (exchange->loop->server->workers) {
 		if (!rung_work(exchange, RUNG_JOB_RUN))
 			return refuse(exchange, 503, "this server is busy; try again in a moment");
@@ -265,6 +269,8 @@ static __attribute__((noinline)) enum MHD_Result begin(
 	struct rung_request *request = &exchange->request;
 	struct rung_server *server = exchange->loop->server;
 
+	if (exchange->is_cut)
+		return MHD_NO;
 	exchange->is_begun = true;
 	restore_target(exchange);
 	rung_request_begin(request, &server->site);

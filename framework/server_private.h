@@ -70,11 +70,12 @@ struct acceptor {
 
 /* What server_time.c remembers of a connection from one walk to the next; times in milliseconds of rung_clock(). */
 struct patience {
-	uint64_t step;   /* where the connection was */
-	int64_t since;   /* it is there, or has come on as far as it must */
-	int64_t begun;   /* its request */
-	uint64_t enough; /* how far it must come next: bytes of body received, or of the answer taken */
-	bool is_known;   /* it was looked at before */
+	uint64_t step;    /* where the connection was */
+	int64_t since;    /* it is there, or has come on as far as it must */
+	int64_t begun;    /* its request */
+	uint64_t enough;  /* how far it must come next: bytes of body received, or of the answer taken */
+	uint64_t pending; /* bytes of the answer that were on their way */
+	bool is_known;    /* it was looked at before */
 };
 
 /* A client's connection, as long as it lasts. */

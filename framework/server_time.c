@@ -99,8 +99,10 @@ static bool has_sent_something(const struct connection *connection)
 static void drop_what_is_queued(int fd)
 {
 	const struct linger none = { .l_onoff = 1, .l_linger = 0 };
+	int queued = 0;
 
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+	if (ioctl(fd, SIOCOUTQ, &queued) == 0 && queued > 0)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
 }
 
 /* Nothing of an answer has gone out while a head or a body comes in. */
@@ -125,7 +127,7 @@ static RUNG_COLD void cut(struct connection *connection, enum phase phase, const
 	rung_site_log(&connection->loop->server->site, RUNG_LOG_INFO, "rung: cut %s: %s for %u s (%s)",
 		rung_peer_text(address, text), what, seconds, limit);
 	tell_client(connection, phase);
-	if (phase == IN_ANSWER)
+	if (phase == IN_ANSWER || phase == IN_IDLE)
 		drop_what_is_queued(connection->fd);
 	if (exchange) {
 		exchange->is_cut = true;
@@ -162,14 +164,20 @@ static bool has_body_come_on(struct connection *connection, const struct rung_li
 	return true;
 }
 
-/* An answer has come on when the client has taken all that was on its way when the time began, or the quota of it. */
+/*
+ * An answer has come on when the client has taken all that was on its way when the time began, or the quota of it. What a Unix
+ * socket holds is not counted in bytes, so there a queue that has become shorter will do.
+ */
 static bool has_answer_come_on(struct connection *connection, const struct rung_limits *limits)
 {
 	struct patience *patience = &connection->patience;
 	struct taken taken = look_at_answer(connection);
 	uint64_t least = quota(limits, limits->send_seconds);
 
-	if (taken.pending && taken.bytes < patience->enough)
+	bool is_shorter = connection->is_unix && taken.pending < patience->pending;
+
+	patience->pending = taken.pending;
+	if (taken.pending && taken.bytes < patience->enough && !is_shorter)
 		return false;
 	patience->enough = taken.bytes + (taken.pending < least ? taken.pending : least);
 	return true;
@@ -247,11 +255,16 @@ void rung_look_at_times(struct loop *loop)
 {
 	const struct rung_limits *limits = &loop->server->limits;
 	int64_t now = loop->now ? loop->now : rung_clock();
+	int64_t late = now - loop->next_walk;
 
 	loop->now = 0;
-	if (now < loop->next_walk)
+	if (late < 0)
 		return;
 	loop->next_walk = now + RUNG_WALK_MS;
-	for (struct connection *connection = loop->connections; connection; connection = connection->next)
+	for (struct connection *connection = loop->connections; connection; connection = connection->next) {
+		/* While a handler held the loop clients may have sent what nobody has read yet. */
+		if (late > RUNG_WALK_MS)
+			connection->patience.since += late;
 		look_at_connection(connection, limits, now);
+	}
 }

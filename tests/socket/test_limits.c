@@ -5,6 +5,7 @@
 #include <rung/reproxy.h>
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -212,17 +213,31 @@ Test(limits, what_makes_no_sense_is_refused)
 
 /* -- connections ------------------------------------------------------------------------------------------------------- */
 
-static int connect_from(struct rung_server *server, const char *source)
+/* From another address of this machine, with so much room for what comes, in bytes; 0: the usual. */
+static int connect_as(struct rung_server *server, const char *source, int room)
 {
 	struct sockaddr_in from = { .sin_family = AF_INET }, to = { .sin_family = AF_INET };
+	const int segment = 1460;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	/* Before it connects, or else more has been promised to the server; in segments as on a cable, since loopback's large ones
+	 * are taken all at once or not for seconds. */
+	if (room) {
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+		setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
+	}
 	inet_pton(AF_INET, source, &from.sin_addr);
 	inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
 	to.sin_port = htons((uint16_t)rung_server_port(server));
 	cr_assert(bind(fd, (struct sockaddr *)&from, sizeof from) == 0);
 	cr_assert(connect(fd, (struct sockaddr *)&to, sizeof to) == 0, "%s", strerror(errno));
 	return fd;
+}
+
+/* A client whose kernel does not take much for it. */
+static int connect_small(struct rung_server *server)
+{
+	return connect_as(server, "127.0.0.1", 4096);
 }
 
 static bool is_served(int fd)
@@ -253,7 +268,7 @@ Test(limits, connections_from_one_address)
 	close(one_more);
 	expect_log("rung: refused 127.0.0.1: 429 more than 3 connections (connections_per_ip)");
 	/* Others are not held up, and those that are there go on. */
-	int other = connect_from(server, "127.0.0.2"), local = open_pair(server);
+	int other = connect_as(server, "127.0.0.2", 0), local = open_pair(server);
 	cr_assert(is_served(other) && is_served(local) && is_served(fds[0]));
 	close(other);
 	close(local);
@@ -515,15 +530,6 @@ static struct rung_server *serve_large(struct rung_limits limits)
 	return test_server(rung_run(give_large), (struct rung_server_options){ .limits = limits });
 }
 
-/* A client that takes little: whose kernel has no room for much. */
-static int connect_small(struct rung_server *server)
-{
-	int fd = test_connect(server), size = 4096;
-
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-	return fd;
-}
-
 static void ask(int fd, const char *path)
 {
 	char request[128];
@@ -560,21 +566,16 @@ Test(limits, a_client_that_reads_nothing)
 	ASSERT_INT(rung_server_destroy(server), 0);
 }
 
-/* Takes some now and then, until the connection ends or so many bytes have come. Returns how many. */
-static size_t sip(int fd, size_t size, int gap_ms, size_t enough)
+/* Takes some now and then, until it is cut: which it sees only when it has taken all that its kernel has of it. */
+static void sip(int fd, size_t size, int gap_ms)
 {
 	char bytes[65536];
-	size_t got = 0;
 
-	for (int64_t begun = now_ms(); got < enough && now_ms() - begun < MOST_MS;) {
-		ssize_t n = recv(fd, bytes, size, 0);
-
-		if (n <= 0)
+	for (int64_t begun = now_ms(); !atomic_load(&aborted); usleep((useconds_t)gap_ms * 1000)) {
+		cr_assert(now_ms() - begun < MOST_MS, "it is not cut");
+		if (recv(fd, bytes, size, 0) <= 0)
 			break;
-		got += (size_t)n;
-		usleep((useconds_t)gap_ms * 1000);
 	}
-	return got;
 }
 
 Test(limits, a_client_that_sips)
@@ -583,7 +584,22 @@ Test(limits, a_client_that_sips)
 	int fd = connect_small(server);
 
 	ask(fd, "/stream");
-	sip(fd, 5, 100, LARGE);
+	sip(fd, 5, 100);
+	wait_for(&aborted, 1);
+	close(fd);
+	unlink(file_path);
+	ASSERT_INT(rung_server_destroy(server), 0);
+}
+
+/* It takes some all the time, ten times less than it must. */
+Test(limits, a_client_that_reads_below_the_least_rate)
+{
+	struct rung_limits limits = { .send_seconds = 1, .least_rate = 200000 };
+	struct rung_server *server = serve_large(limits);
+	int fd = connect_small(server);
+
+	ask(fd, "/bytes");
+	sip(fd, 1000, 50);
 	wait_for(&aborted, 1);
 	close(fd);
 	unlink(file_path);
@@ -630,12 +646,12 @@ static int give_pipe(const struct rung_app *self, struct rung_env *env, struct r
 	return 0;
 }
 
-static struct rung_server *serve_pipe(struct rung_limits limits, int *ret_fd)
+static struct rung_server *serve_pipe(struct rung_limits limits, bool is_unix, int *ret_fd)
 {
 	struct rung_server *server =
 		test_server(rung_run(give_pipe), (struct rung_server_options){ .limits = limits });
 
-	*ret_fd = test_connect(server);
+	*ret_fd = is_unix ? open_pair(server) : test_connect(server);
 	ask(*ret_fd, "/");
 	for (int i = 0; i < MOST_MS / 10 && !atomic_load(&has_pipe); i++)
 		usleep(10 * 1000);
@@ -647,7 +663,7 @@ static struct rung_server *serve_pipe(struct rung_limits limits, int *ret_fd)
 Test(limits, a_stream_with_little_to_say_is_not_slow)
 {
 	int fd;
-	struct rung_server *server = serve_pipe((struct rung_limits){ .send_seconds = 1 }, &fd);
+	struct rung_server *server = serve_pipe((struct rung_limits){ .send_seconds = 1 }, false, &fd);
 
 	usleep(3500 * 1000);
 	for (int i = 0; i < 35; i++) {
@@ -664,13 +680,32 @@ Test(limits, a_stream_with_little_to_say_is_not_slow)
 	ASSERT_INT(rung_server_destroy(server), 0);
 }
 
+/* What is small lies in the queue with all its overhead, and the client looks only now and then. */
+Test(limits, a_stream_with_little_to_say_over_a_unix_socket)
+{
+	int fd;
+	struct rung_server *server = serve_pipe((struct rung_limits){ .send_seconds = 4 }, true, &fd);
+	char bytes[4096];
+
+	for (int i = 0; i < 100; i++) {
+		cr_assert(rung_pipe_write(pipe_of_stream, "tick\n", 5) == 0, "it was cut: %s", test_log());
+		usleep(100 * 1000);
+		if (i % 7 == 6)
+			cr_assert(recv(fd, bytes, sizeof bytes, 0) > 0);
+	}
+	rung_pipe_close(pipe_of_stream);
+	wait_for(&sent, 1);
+	close(fd);
+	ASSERT_INT(rung_server_destroy(server), 0);
+}
+
 /* -- a whole request ------------------------------------------------------------------------------------------------------ */
 
 Test(limits, a_stream_past_the_time_of_a_whole_request)
 {
 	int fd;
 	int64_t begun = now_ms();
-	struct rung_server *server = serve_pipe((struct rung_limits){ .total_seconds = 1 }, &fd);
+	struct rung_server *server = serve_pipe((struct rung_limits){ .total_seconds = 1 }, false, &fd);
 
 	while (rung_pipe_write(pipe_of_stream, "tick\n", 5) == 0)
 		usleep(50 * 1000);
@@ -687,7 +722,7 @@ Test(limits, a_stream_that_sleeps_past_the_time_of_a_whole_request)
 {
 	int fd;
 	int64_t begun = now_ms();
-	struct rung_server *server = serve_pipe((struct rung_limits){ .total_seconds = 1 }, &fd);
+	struct rung_server *server = serve_pipe((struct rung_limits){ .total_seconds = 1 }, false, &fd);
 
 	expect_cut(fd, begun, 1, "200 OK");
 	wait_for(&aborted, 1);
@@ -738,6 +773,41 @@ Test(limits, a_handler_past_the_time_of_a_whole_request)
 	ASSERT_INT(atomic_load(&aborted), 0);
 	atomic_store(&may_end, true);
 	wait_for(&aborted, 1);
+	ASSERT_INT(rung_server_destroy(server), 0);
+}
+
+static int hold(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	if (strcmp(env->path_info, "/hold") == 0)
+		usleep(3500 * 1000);
+	return tell(self, env, res);
+}
+
+/* A handler holds the only loop, while a client does its part. */
+Test(limits, the_time_that_a_loop_was_held_does_not_count)
+{
+	unsetenv("TEST_WORKERS");
+	struct rung_server *server = test_server(rung_run(hold),
+		(struct rung_server_options){ .limits = { .header_seconds = 1, .body_seconds = 1 } });
+	int holder = test_connect(server), head = test_connect(server), body = test_connect(server);
+
+	put(head, "GET / HTTP/1.1\r\n");
+	put(body, POST "Content-Length: 3\r\n\r\na");
+	usleep(300 * 1000);
+	ask(holder, "/hold");
+	usleep(300 * 1000);
+	put(head, "Host: h\r\nConnection: close\r\n\r\n");
+	put(body, "bc");
+	char *answer = take_answer(head);
+	ASSERT_HAS(answer, "200 OK");
+	free(answer);
+	cr_assert(is_readable(body, MOST_MS));
+	answer = test_read(body, 300, NULL);
+	ASSERT_HAS(answer, "POST 3");
+	free(answer);
+	close(holder);
+	close(head);
+	close(body);
 	ASSERT_INT(rung_server_destroy(server), 0);
 }
 

@@ -14,10 +14,10 @@ static void be_program(
 	const char *app, const char *const *flags, const char *const *environment, int out, int err)
 {
 	char path[512];
-	char *argv[24] = { path };
+	char *argv[32] = { path };
 
 	snprintf(path, sizeof path, "%s/%s", strcmp(app, "subject") == 0 ? TESTS_DIR : APPS_DIR, app);
-	for (int i = 0; flags && flags[i]; i++)
+	for (int i = 0; flags && flags[i] && i < 30; i++)
 		argv[i + 1] = (char *)(uintptr_t)flags[i];
 	unsetenv("PORT");
 	unsetenv("RUNG_REPROXY");
