@@ -13,8 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
 
 enum { EXIT_OK = 0, EXIT_CANNOT_SERVE = 1, EXIT_USAGE = 2 };
+enum { MOMENTS_AFTER_CUT = 100 }; /* of 20 ms */
 
 /* Set while rung_main_stack() runs a main: what rung_main() was given goes here instead of being served. */
 static _Thread_local struct rung_app **capture;
@@ -45,6 +48,24 @@ static void say_where(const struct rung_server *server, bool has_inspect)
 	fflush(stdout);
 }
 
+/* A second signal cuts what the first one lets finish. Whatever then does not let go is a handler that does not return. */
+static void wait_for_end(const char *program, struct rung_server *server, const sigset_t *signals)
+{
+	const struct timespec moment = { .tv_nsec = 20 * 1000000 };
+	int left = -1; /* moments; -1: as many as the drain takes */
+
+	while (!rung_server_has_ended(server)) {
+		if (sigtimedwait(signals, NULL, &moment) > 0 && left < 0) {
+			rung_server_cut(server);
+			left = MOMENTS_AFTER_CUT;
+		}
+		if (left > 0 && --left == 0) {
+			fprintf(stderr, "%s: a handler does not return; left without it\n", program);
+			_exit(EXIT_CANNOT_SERVE);
+		}
+	}
+}
+
 static int serve(const char *program, struct rung_app *app, struct flags *flags)
 {
 	sigset_t signals;
@@ -67,9 +88,11 @@ static int serve(const char *program, struct rung_app *app, struct flags *flags)
 	say_where(server, flags->inspect);
 	while (sigwait(&signals, &signal_number) != 0)
 		continue;
+	rung_server_drain(server);
+	wait_for_end(program, server, &signals);
 	unsigned cut = rung_server_destroy(server);
 	if (cut)
-		fprintf(stderr, "%s: %u requests were cut at the deadline\n", program, cut);
+		fprintf(stderr, "%s: %u requests were cut\n", program, cut);
 	return EXIT_OK;
 }
 

@@ -342,13 +342,7 @@ unsigned rung_server_destroy(struct rung_server *server)
 
 	if (!server)
 		return 0;
-	rung_server_unlink(server);
-	clock_gettime(CLOCK_MONOTONIC, &server->deadline);
-	server->deadline.tv_sec += server->limits.drain_seconds;
-	atomic_store_explicit(&server->is_stopping, true, memory_order_release);
-	for (unsigned i = 0; i < server->loop_count; i++)
-		if (server->loops[i].is_running)
-			rung_loop_wake(&server->loops[i]);
+	rung_server_drain(server);
 	for (unsigned i = 0; i < server->loop_count; i++) {
 		rung_loop_close(&server->loops[i]);
 		cut += server->loops[i].cut;

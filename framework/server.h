@@ -104,9 +104,20 @@ RUNG_API const char *const *rung_server_urls(const struct rung_server *server);
 RUNG_API int rung_server_add(struct rung_server *server, int fd);
 
 /*
- * Stops: no connection is accepted any more, idle ones are closed, answers in flight are finished up to the deadline
- * and then cut; stops the stack and drops it. NULL does nothing. Returns how many requests were cut.
+ * Begins the end and returns at once: connections that have come are still accepted, new ones are not; idle ones are closed
+ * after half a second in which a request would still be answered; answers in flight are finished up to limits.drain_seconds,
+ * say "Connection: close", and streams are told; then what is left is cut. A second call does nothing.
+ * Threads: any, until the server is being destroyed.
  */
+RUNG_API void rung_server_drain(struct rung_server *server);
+
+/* The same without patience: cuts what is in flight now, also during a drain. */
+RUNG_API void rung_server_cut(struct rung_server *server);
+
+/* Nobody is served any more; rung_server_destroy() has nothing left to wait for but workers and the stack's stop. */
+RUNG_API bool rung_server_has_ended(const struct rung_server *server);
+
+/* Drains, waits for the end of it, stops the stack and drops it. NULL does nothing. Returns how many requests were cut. */
 RUNG_API unsigned rung_server_destroy(struct rung_server *server);
 
 RUNG_END

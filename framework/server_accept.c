@@ -202,10 +202,14 @@ void rung_accept_room(struct loop *loop)
 
 /* -- ending -------------------------------------------------------------------------------------------------------- */
 
-void rung_accept_rest(struct loop *loop)
+bool rung_accept_rest(struct loop *loop)
 {
-	while (loop->acceptor_count && take_batch(loop) > 0)
-		continue;
+	int taken = 0;
+
+	do
+		taken = loop->acceptor_count ? take_batch(loop) : 0;
+	while (taken > 0);
+	return taken == 0;
 }
 
 void rung_accept_end(struct loop *loop)

@@ -429,7 +429,7 @@ void rung_answer_done(
 	exchange->connection->exchange = NULL;
 	exchange->connection->requests++;
 	if (exchange->loop->is_draining)
-		shutdown(exchange->connection->fd, SHUT_RD);
+		rung_drain_idle(exchange->connection);
 	exchange->connection = NULL;
 	/* Only one whose body goes by is with a worker while libmicrohttpd looks at its connection. */
 	if (exchange->job == RUNG_JOB_NONE)

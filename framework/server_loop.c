@@ -242,20 +242,6 @@ static void take_mail(struct loop *loop)
 
 /* -- turning ----------------------------------------------------------------------------------------------------- */
 
-static void begin_drain(struct loop *loop)
-{
-	rung_accept_rest(loop);
-	rung_accept_end(loop);
-	loop->is_draining = true;
-	/* Idle ones see the end of their input and close; a request under way closes with its answer. Bodies that wait are asked
-	 * once more: one without an end of its own may see that it is time. */
-	for (struct connection *connection = loop->connections; connection; connection = connection->next)
-		if (connection->exchange)
-			rung_body_woken(connection->exchange);
-		else
-			shutdown(connection->fd, SHUT_RD);
-}
-
 static bool is_past(const struct timespec *deadline)
 {
 	struct timespec now;
@@ -283,46 +269,11 @@ static int32_t patience(const struct loop *loop)
 	if (loop->polled)
 		return RUNG_RETRY_MS;
 	if (loop->is_draining)
-		return 50;
+		return rung_drain_patience();
 	if (loop->files)
 		return RUNG_LOOK_MS;
-	if (loop->connections)
-		return RUNG_WALK_MS;
-	return rung_accept_patience(loop);
-}
-
-static void cut_what_is_left(struct loop *loop)
-{
-	loop->is_past_deadline = true;
-	for (struct connection *connection = loop->connections; connection; connection = connection->next) {
-		if (connection->exchange) {
-			connection->exchange->is_cut = true;
-			loop->cut++;
-			rung_input_cut(connection->exchange, -ECONNRESET);
-			rung_body_give_up(connection->exchange);
-		}
-		shutdown(connection->fd, SHUT_RDWR);
-	}
-}
-
-/* Nothing may be with a worker, or asleep: libmicrohttpd could not be stopped then. A handler that never comes back holds
- * the stop, since its thread and its request cannot be taken from it. */
-static bool may_end(const struct loop *loop)
-{
-	return loop->away == 0 && loop->suspended == 0 &&
-	       (loop->connection_count == 0 || loop->is_past_deadline);
-}
-
-/* Returns true when the loop has ended. */
-static bool drain(struct loop *loop)
-{
-	if (!loop->is_draining)
-		begin_drain(loop);
-	if (may_end(loop))
-		return true;
-	if (!loop->is_past_deadline && is_past(&loop->server->deadline))
-		cut_what_is_left(loop);
-	return false;
+	int32_t accept = rung_accept_patience(loop);
+	return loop->connections && accept < 0 ? RUNG_WALK_MS : accept;
 }
 
 static void *turn(void *argument)
@@ -348,9 +299,11 @@ static void *turn(void *argument)
 		rung_accept_turn(loop);
 		if (loop->connections)
 			rung_look_at_times(loop);
-		if (atomic_load_explicit(&server->is_stopping, memory_order_acquire) && drain(loop))
-			return NULL;
+		if (atomic_load_explicit(&server->is_stopping, memory_order_acquire) && rung_drain_turn(loop))
+			break;
 	}
+	atomic_fetch_sub(&server->running_loops, 1);
+	return NULL;
 }
 
 /* Loops take no signal: whose they are is for the program to say. SIGPIPE thus never ends it on their account. */
@@ -360,8 +313,11 @@ int rung_loop_start(struct loop *loop)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
+	atomic_fetch_add(&loop->server->running_loops, 1);
 	int rc = pthread_create(&loop->thread, NULL, turn, loop);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc != 0)
+		atomic_fetch_sub(&loop->server->running_loops, 1);
 	if (rc != 0)
 		return rung_refuse(-rc, "server: cannot start a thread: %s", strerror(rc));
 	loop->is_running = true;

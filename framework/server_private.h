@@ -93,6 +93,8 @@ struct connection {
 	unsigned requests; /* that have ended */
 	uint64_t received; /* bytes of requests' bodies */
 	struct patience patience;
+	int64_t idle_end; /* while the loop drains: until when it is kept idle; 0: not known yet */
+	bool is_ended;    /* its input is */
 };
 
 /* What a worker does with an exchange. */
@@ -187,8 +189,9 @@ struct loop {
 	unsigned arriving;  /* requests whose body is not whole yet */
 	unsigned turns;
 	bool is_draining, is_past_deadline;
-	bool has_told; /* of a refusal that libmicrohttpd is about to tell of */
-	unsigned cut;  /* requests that the deadline cut */
+	int64_t listeners_end; /* by rung_clock(), once is_draining: when they are closed */
+	bool has_told;         /* of a refusal that libmicrohttpd is about to tell of */
+	unsigned cut;          /* requests that the deadline cut */
 };
 
 struct rung_server {
@@ -203,7 +206,8 @@ struct rung_server {
 	atomic_llong
 		tell_again; /* rung_clock() from which on the log may hear again of connections that cannot be accepted */
 	atomic_bool is_stopping;
-	struct timespec deadline; /* once is_stopping */
+	atomic_llong deadline; /* by rung_clock(), once is_stopping */
+	atomic_uint running_loops;
 	struct listener *listeners[RUNG_MAX_LISTENERS];
 	unsigned listener_count;
 	const char *urls[RUNG_MAX_LISTENERS + 1]; /* NULL-ended */
@@ -269,11 +273,20 @@ int32_t rung_accept_patience(const struct loop *loop);
 /* A connection has gone: there is room again, and a descriptor. */
 void rung_accept_room(struct loop *loop);
 
-/* Takes all that have come so far. */
-void rung_accept_rest(struct loop *loop);
+/* Takes all that have come so far. False when some are left for which there is no room. */
+bool rung_accept_rest(struct loop *loop);
 
 /* No more: what nobody else accepts from is closed. */
 void rung_accept_end(struct loop *loop);
+
+/* -- server_drain.c --------------------------------------------------------------------------------------------- */
+
+/* Each turn, once the server is stopping. Returns true when the loop has ended. */
+bool rung_drain_turn(struct loop *loop);
+int32_t rung_drain_patience(void); /* how long a loop that drains may sleep, in milliseconds */
+
+/* The connection has become idle while its loop drains. */
+void rung_drain_idle(struct connection *connection);
 
 /* -- server_loop.c --------------------------------------------------------------------------------------------- */
 

@@ -166,7 +166,9 @@ enum {
 
 static bool ends_connection(const struct exchange *exchange)
 {
-	return exchange->loop->is_draining || exchange->is_unread ||
+	/* The server is asked, since its loop may not have come to it yet. */
+	return atomic_load_explicit(&exchange->loop->server->is_stopping, memory_order_relaxed) ||
+	       exchange->is_unread ||
 	       exchange->connection->requests + 1 >= exchange->loop->server->limits.keep_alive_requests;
 }
 

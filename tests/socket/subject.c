@@ -5,6 +5,7 @@
  *	/slow?MS   an answer of ten pieces, each after so many milliseconds, of known length
  *	/big       a megabyte, read piece by piece
  *	/scheme    env->scheme
+ *	/hang      never returns
  */
 #include <rung/rung.h>
 
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 struct pieces {
 	struct rung_source source;
@@ -85,9 +87,17 @@ static int scheme(const struct rung_app *self, struct rung_env *env, struct rung
 	return rung_reply_textf(res, 200, "%s from %s", env->scheme, rung_remote_address(env));
 }
 
+static int hang(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	(void)self, (void)env, (void)res;
+	for (;;)
+		pause();
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	return rung_main(argc, argv,
 		rung_routes(rung_get("/", hello), rung_get("/slow", slow), rung_get("/big", big),
-			rung_get("/scheme", scheme)));
+			rung_get("/scheme", scheme), rung_get("/hang", hang)));
 }

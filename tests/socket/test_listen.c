@@ -190,7 +190,8 @@ static int to_self(const struct rung_app *self, struct rung_env *env, struct run
 	(void)self;
 	if (strcmp(env->path_info, "/x") != 0)
 		return rung_reply_text(res, 200, "the other");
-	return rung_reply_uri_raw(res, 200, rung_printf(env, "http://%s/y", rung_request_header(env, "X-To")));
+	return rung_reply_uri_raw(
+		res, 200, rung_printf(env, "http://%s/y", rung_request_header(env, "X-To")));
 }
 
 /* A URI with the authority of any listener is the server itself. */
