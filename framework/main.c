@@ -55,7 +55,9 @@ static void wait_for_end(const char *program, struct rung_server *server, const 
 	int left = -1; /* moments; -1: as many as the drain takes */
 
 	while (!rung_server_has_ended(server)) {
-		if (sigtimedwait(signals, NULL, &moment) > 0 && left < 0) {
+		int signal_number = sigtimedwait(signals, NULL, &moment);
+
+		if (signal_number > 0 && signal_number != SIGHUP && left < 0) {
 			rung_server_cut(server);
 			left = MOMENTS_AFTER_CUT;
 		}
@@ -69,12 +71,15 @@ static void wait_for_end(const char *program, struct rung_server *server, const 
 static int serve(const char *program, struct rung_app *app, struct flags *flags)
 {
 	sigset_t signals;
-	int signal_number;
+	int signal_number = 0;
 
 	/* Blocked before any thread starts, so that sigwait() below gets them and nothing is interrupted. */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	/* Without a certificate it means what it always does: the terminal has gone. */
+	if (flags->server.tls.cert)
+		sigaddset(&signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptors();
@@ -86,8 +91,9 @@ static int serve(const char *program, struct rung_app *app, struct flags *flags)
 		return EXIT_CANNOT_SERVE;
 	}
 	say_where(server, flags->inspect);
-	while (sigwait(&signals, &signal_number) != 0)
-		continue;
+	while (sigwait(&signals, &signal_number) != 0 || signal_number == SIGHUP)
+		if (signal_number == SIGHUP)
+			rung_server_reload(server);
 	rung_server_drain(server);
 	wait_for_end(program, server, &signals);
 	unsigned cut = rung_server_destroy(server);

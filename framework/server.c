@@ -187,6 +187,17 @@ static int make_loops(struct rung_server *server, unsigned count)
 	return 0;
 }
 
+static int open_tls(struct rung_server *server, const struct rung_tls_files *files)
+{
+	if (!files->cert && files->key)
+		return rung_refuse(
+			-EINVAL, "server: a key without a certificate; give .tls.cert (--tls-cert) too");
+	if (!files->cert)
+		return 0;
+	server->tls = rung_tls_open(files->cert, files->key ? files->key : files->cert);
+	return server->tls ? 0 : -EINVAL;
+}
+
 /* What the stack is told: the caller's setup, with what only the socket knows filled in. */
 static int start_stack(struct rung_server *server, const struct rung_setup *given)
 {
@@ -247,6 +258,8 @@ static int open_server(struct rung_server *server, const struct rung_server_opti
 		rc = set_spool(server, options->spool);
 	if (rc == 0)
 		rc = make_loops(server, options->loops ? options->loops : default_loops());
+	if (rc == 0)
+		rc = open_tls(server, &options->tls);
 	if (rc == 0)
 		rc = rung_server_listen(server, options);
 	if (rc == 0)
@@ -348,6 +361,7 @@ unsigned rung_server_destroy(struct rung_server *server)
 		cut += server->loops[i].cut;
 	}
 	rung_server_unlisten(server);
+	rung_tls_close(server->tls);
 	rung_workers_destroy(server->workers);
 	rung_peers_destroy(server->peers);
 	if (server->is_started)

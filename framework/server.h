@@ -66,6 +66,13 @@ struct rung_limits {
 		hops; /* redispatches one inside the other, for layers that do not say; default 10, at most 50; more: 502 */
 };
 
+/* PEM files. */
+struct rung_tls_files {
+	const char *
+		cert; /* the server's certificate, and behind it those that lead up to one that clients know; NULL: no TLS */
+	const char *key; /* its private key; default: in .cert */
+};
+
 /* Zero means the default. */
 struct rung_server_options {
 	size_t size;
@@ -82,6 +89,9 @@ struct rung_server_options {
 	 * The file of a Unix socket takes the place of one that nobody serves any more, and is removed at the end. */
 	const char *const *listen;
 	unsigned unix_mode; /* permissions of these files; default 0660 */
+	/* With it TCP is TLS (1.2 or 1.3, HTTP/1.1 by ALPN), but for addresses that begin with "http://". Unix sockets and
+	 * rung_server_add() are never TLS. */
+	struct rung_tls_files tls;
 };
 
 /*
@@ -102,6 +112,13 @@ RUNG_API const char *const *rung_server_urls(const struct rung_server *server);
 /* Serves one end of a connected stream socket, such as a socketpair's, as if it had been accepted. Takes the
  * descriptor, also on failure. Returns 0 or a negative errno. Threads: any, until the server is being destroyed. */
 RUNG_API int rung_server_add(struct rung_server *server, int fd);
+
+/*
+ * Reads the files of .tls again, for connections to come; those there are go on. Returns 0; -ENOTSUP without TLS; another
+ * negative errno when they are no good, and a line in the log: then the old ones stay. Threads: any, until the server is
+ * being destroyed.
+ */
+RUNG_API int rung_server_reload(struct rung_server *server);
 
 /*
  * Begins the end and returns at once: connections that have come are still accepted, new ones are not; idle ones are closed

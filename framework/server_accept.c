@@ -137,7 +137,7 @@ static bool take(struct loop *loop, const struct acceptor *acceptor)
 	if (peer.any.sa_family == AF_UNIX)
 		size = sizeof peer.any;
 	/* It is closed when libmicrohttpd has no memory for it. */
-	MHD_add_connection(loop->daemon, fd, &peer.any, size);
+	MHD_add_connection(acceptor->listener->is_tls ? loop->tls_daemon : loop->daemon, fd, &peer.any, size);
 	return true;
 }
 

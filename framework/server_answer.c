@@ -274,6 +274,7 @@ static __attribute__((noinline)) enum MHD_Result begin(
 	exchange->is_begun = true;
 	restore_target(exchange);
 	rung_request_begin(request, &server->site);
+	request->env.scheme = exchange->connection->is_tls ? "https" : "http";
 	request->find_peer = find_peer;
 	request->wake = post_wake;
 	rung_guard_begin(exchange, method, version);

@@ -110,8 +110,8 @@ static void answer_bad_lengths(struct loop *loop, bool is_large)
 		rung_site_log(&loop->server->site, RUNG_LOG_INFO, "rung: refused a request: %.*s",
 			(int)strcspn(text, "\n"), text);
 		loop->has_told = true;
-		/* Where it cannot be written libmicrohttpd's answer has to do. */
-		if (rung_write_past(exchange->mhd, connection->fd, status, text))
+		/* Where it cannot be written libmicrohttpd's answer has to do; over TLS the end. */
+		if (rung_write_past(exchange->mhd, connection->fd, status, text) || connection->is_tls)
 			shutdown(connection->fd, SHUT_RDWR);
 	}
 }

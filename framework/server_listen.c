@@ -29,6 +29,30 @@ static struct listener *add_listener(struct rung_server *server)
 	return listener;
 }
 
+/* Cuts a scheme off the text. */
+static bool has_scheme(const char **text, const char *scheme)
+{
+	size_t size = strlen(scheme);
+	bool is_there = strncmp(*text, scheme, size) == 0;
+
+	*text += is_there ? size : 0;
+	return is_there;
+}
+
+/* TCP is TLS where there is a certificate, unless it is said otherwise. */
+static int choose_scheme(
+	const struct rung_server *server, struct listener *listener, bool is_plain, bool is_secure)
+{
+	bool is_local = listener->address.any.sa_family == AF_UNIX;
+
+	if (is_local && (is_plain || is_secure))
+		return rung_refuse(-EINVAL, "server: a Unix socket has no scheme; write \"unix:PATH\"");
+	if (is_secure && !server->tls)
+		return rung_refuse(-EINVAL, "server: https takes a certificate; give it .tls (--tls-cert)");
+	listener->is_tls = server->tls && !is_local && !is_plain;
+	return 0;
+}
+
 static int open_address(
 	struct rung_server *server, const struct rung_server_options *options, const char *text)
 {
@@ -37,7 +61,10 @@ static int open_address(
 
 	if (!listener)
 		return -ENOMEM;
+	bool is_plain = has_scheme(&text, "http://"), is_secure = has_scheme(&text, "https://");
 	int rc = rung_address_parse(text, options->port, &listener->address, &listener->address_size);
+	if (rc == 0)
+		rc = choose_scheme(server, listener, is_plain, is_secure);
 	return rc < 0 ? rc : rung_listener_open(listener, server->loop_count, mode);
 }
 
@@ -140,7 +167,7 @@ static void note_addresses(struct rung_server *server)
 {
 	for (unsigned i = 0; i < server->listener_count; i++) {
 		struct listener *listener = server->listeners[i];
-		char text[sizeof listener->url - sizeof "http:///"];
+		char text[sizeof listener->url - sizeof "https:///"];
 
 		rung_address_print(&listener->address, text, sizeof text);
 		server->urls[i] = listener->url;
@@ -148,7 +175,8 @@ static void note_addresses(struct rung_server *server)
 			snprintf(listener->url, sizeof listener->url, "%s", text);
 			continue;
 		}
-		snprintf(listener->url, sizeof listener->url, "http://%s/", text);
+		snprintf(listener->url, sizeof listener->url, "%s://%s/", listener->is_tls ? "https" : "http",
+			text);
 		note_address(server, listener);
 	}
 	/* A Unix socket alone has no authority of its own; this is what its clients mostly say. */

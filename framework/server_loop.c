@@ -28,6 +28,7 @@ static void forget_connection(struct connection *connection)
 	if (connection->is_watched)
 		epoll_ctl(loop->watch_fd, EPOLL_CTL_DEL, connection->fd, NULL);
 	rung_peer_leave(loop->server->peers, connection->peer);
+	rung_tls_forget(connection);
 	free(connection);
 }
 
@@ -90,6 +91,8 @@ static void on_connection(
 		.is_unix = !address || (address->sa_family != AF_INET && address->sa_family != AF_INET6),
 		.mhd = mhd,
 		.peer = peer,
+		.is_tls =
+			MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_DAEMON)->daemon == loop->tls_daemon,
 	};
 	if (loop->connections)
 		loop->connections->place = &connection->next;
@@ -137,29 +140,54 @@ static size_t keep_escapes(void *cls, struct MHD_Connection *mhd, char *text)
 	return strlen(text);
 }
 
-static struct MHD_Daemon *start_daemon(struct loop *loop)
+static struct MHD_Daemon *start_daemon(struct loop *loop, unsigned flags, struct MHD_OptionItem *more)
 {
 	const struct rung_limits *limits = &loop->server->limits;
 	unsigned connections = limits->connections / loop->server->loop_count;
 
-	return MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-		NULL, NULL, rung_answer, loop, MHD_OPTION_EXTERNAL_LOGGER, rung_guard_listen, loop,
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |
+					MHD_USE_ERROR_LOG | flags,
+		0, NULL, NULL, rung_answer, loop, MHD_OPTION_EXTERNAL_LOGGER, rung_guard_listen, loop,
 		MHD_OPTION_URI_LOG_CALLBACK, rung_answer_target, loop, MHD_OPTION_UNESCAPE_CALLBACK,
 		keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, rung_answer_done, loop,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, loop, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		limits->connection_memory, MHD_OPTION_CONNECTION_LIMIT, connections ? connections : 1u,
 		/* Without it files go by read and write instead of sendfile. Loops block SIGPIPE themselves. */
-		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_END);
+		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_ARRAY, more,
+		MHD_OPTION_END);
+}
+
+/* A daemon is all TLS or none of it, so TLS has one of its own. */
+static int start_daemons(struct loop *loop)
+{
+	static char priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+	struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };
+	struct MHD_OptionItem secure[] = {
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, priorities },
+		{ MHD_OPTION_HTTPS_CERT_CALLBACK, 0, rung_tls_callback() },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+
+	loop->daemon = start_daemon(loop, 0, none);
+	if (loop->daemon && loop->server->tls)
+		loop->tls_daemon = start_daemon(loop, MHD_USE_TLS, secure);
+	if (!loop->daemon || (loop->server->tls && !loop->tls_daemon))
+		return rung_refuse(-ENOMEM,
+			"server: libmicrohttpd did not start; is there memory, are there descriptors?");
+	return 0;
+}
+
+static int epoll_of(struct MHD_Daemon *daemon)
+{
+	return MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
 }
 
 /* libmicrohttpd passes over events whose data is NULL, so our descriptors can sit in its epoll set and end its wait. */
 static int add_to_epoll(struct loop *loop, int fd)
 {
-	const union MHD_DaemonInfo *info = MHD_get_daemon_info(loop->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
 
-	if (!info || epoll_ctl(info->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+	if (epoll_ctl(epoll_of(loop->daemon), EPOLL_CTL_ADD, fd, &event) < 0)
 		return rung_refuse(-errno, "server: cannot watch a descriptor: %s", strerror(errno));
 	return 0;
 }
@@ -172,11 +200,11 @@ int rung_loop_open(struct loop *loop)
 		return rung_refuse(-errno, "server: cannot make a descriptor: %s", strerror(errno));
 	if (loop->server->workers && rung_arena_pool_share(&loop->pool) < 0)
 		return rung_refuse(-ENOMEM, "server: out of memory");
-	loop->daemon = start_daemon(loop);
-	if (!loop->daemon)
-		return rung_refuse(-ENOMEM,
-			"server: libmicrohttpd did not start; is there memory, are there descriptors?");
-	int rc = add_to_epoll(loop, loop->wake_fd);
+	int rc = start_daemons(loop);
+	if (rc == 0)
+		rc = add_to_epoll(loop, loop->wake_fd);
+	if (rc == 0 && loop->tls_daemon)
+		rc = add_to_epoll(loop, epoll_of(loop->tls_daemon));
 	if (rc == 0)
 		rc = add_to_epoll(loop, loop->watch_fd);
 	return rc == 0 ? rung_accept_start(loop) : rc;
@@ -263,9 +291,19 @@ static void look_at_files(struct loop *loop)
 	loop->next_look.tv_nsec %= 1000000000;
 }
 
+/* The daemon that is waited for sees to its own work by itself. */
+static bool has_tls_work(const struct loop *loop)
+{
+	MHD_UNSIGNED_LONG_LONG milliseconds;
+
+	return loop->tls_daemon && MHD_get_timeout(loop->tls_daemon, &milliseconds) == MHD_YES;
+}
+
 /* How long the loop may sleep, in milliseconds; -1: until something happens. */
 static int32_t patience(const struct loop *loop)
 {
+	if (has_tls_work(loop))
+		return 0;
 	if (loop->polled)
 		return RUNG_RETRY_MS;
 	if (loop->is_draining)
@@ -284,6 +322,8 @@ static void *turn(void *argument)
 	rung_must_not_wait = true;
 	rung_log_hold();
 	for (;;) {
+		if (rung_log_held)
+			rung_log_flush();
 		MHD_run_wait(loop->daemon, patience(loop));
 		if (atomic_load_explicit(&loop->has_mail, memory_order_relaxed))
 			take_mail(loop);
@@ -294,14 +334,16 @@ static void *turn(void *argument)
 			rung_body_poll(loop);
 		if (loop->files)
 			look_at_files(loop);
-		if (rung_log_held)
-			rung_log_flush();
 		rung_accept_turn(loop);
 		if (loop->connections)
 			rung_look_at_times(loop);
+		/* After all that resumes connections: that alone would not end the next wait. */
+		if (loop->tls_daemon)
+			MHD_run_wait(loop->tls_daemon, 0);
 		if (atomic_load_explicit(&server->is_stopping, memory_order_acquire) && rung_drain_turn(loop))
 			break;
 	}
+	rung_log_flush();
 	atomic_fetch_sub(&server->running_loops, 1);
 	return NULL;
 }
@@ -329,6 +371,8 @@ void rung_loop_close(struct loop *loop)
 	if (loop->is_running)
 		pthread_join(loop->thread, NULL);
 	loop->is_running = false;
+	if (loop->tls_daemon)
+		MHD_stop_daemon(loop->tls_daemon);
 	if (loop->daemon)
 		MHD_stop_daemon(loop->daemon);
 	free(loop->acceptors);

@@ -1,7 +1,7 @@
 /*
  * server_private.h: private: the parts of the server. server.c makes and ends it, server_listen.c has the addresses it listens
  * on, server_socket.c their sockets, server_accept.c takes connections from them, server_loop.c is one event loop,
- * server_drain.c its end, server_answer.c what libmicrohttpd calls for a request, server_guard.c what of it is
+ * server_drain.c its end, server_tls.c certificates, server_answer.c what libmicrohttpd calls for a request, server_guard.c what of it is
  * refused, server_input.c its body, server_send.c its answer, server_body.c the answer's body, server_work.c the workers, server_time.c
  * what takes too long, server_peers.c how many connections an address has.
  *
@@ -56,8 +56,9 @@ struct listener {
 	struct listen_socket *sockets;
 	unsigned socket_count;
 	char url[160]; /* "http://127.0.0.1:8080/", "unix:/run/app.sock" */
-	bool is_lent;  /* others hold its sockets too: what is in its queue is not lost when we close */
-	dev_t dev;     /* of the file of a Unix socket of ours; ino 0: there is none to remove */
+	bool is_tls;
+	bool is_lent; /* others hold its sockets too: what is in its queue is not lost when we close */
+	dev_t dev;    /* of the file of a Unix socket of ours; ino 0: there is none to remove */
 	ino_t ino;
 };
 
@@ -95,6 +96,8 @@ struct connection {
 	struct patience patience;
 	int64_t idle_end; /* while the loop drains: until when it is kept idle; 0: not known yet */
 	bool is_ended;    /* its input is */
+	bool is_tls;
+	struct tls_pair *pair; /* the certificate it began with; NULL: none yet */
 };
 
 /* What a worker does with an exchange. */
@@ -158,6 +161,7 @@ struct exchange {
 struct loop {
 	struct rung_server *server;
 	struct MHD_Daemon *daemon;
+	struct MHD_Daemon *tls_daemon; /* NULL without TLS; its epoll set sits in the other's */
 	pthread_t thread;
 	bool is_running;
 	struct acceptor *acceptors;
@@ -200,6 +204,7 @@ struct rung_server {
 	struct rung_limits limits;
 	struct rung_workers *workers; /* NULL: handlers run on the loops */
 	struct rung_peers *peers;     /* NULL: they are not counted */
+	struct rung_tls *tls;         /* NULL: there is none */
 	struct loop *loops;
 	unsigned loop_count;
 	atomic_uint next_loop; /* for rung_server_add() */
@@ -278,6 +283,20 @@ bool rung_accept_rest(struct loop *loop);
 
 /* No more: what nobody else accepts from is closed. */
 void rung_accept_end(struct loop *loop);
+
+/* -- server_tls.c ----------------------------------------------------------------------------------------------- */
+
+/* Reads certificate and key from PEM files; again, where what is there stays if they are no good; the end. The first two are
+ * refused with a message. */
+struct rung_tls *rung_tls_open(const char *cert, const char *key);
+int rung_tls_reload(struct rung_tls *tls); /* threads: any */
+void rung_tls_close(struct rung_tls *tls); /* NULL does nothing */
+
+/* For MHD_OPTION_HTTPS_CERT_CALLBACK. */
+void *rung_tls_callback(void);
+
+/* The connection is over. */
+void rung_tls_forget(struct connection *connection);
 
 /* -- server_drain.c --------------------------------------------------------------------------------------------- */
 

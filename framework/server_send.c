@@ -93,6 +93,25 @@ void rung_look_at_files(struct loop *loop)
 	}
 }
 
+static ssize_t read_file(void *cls, uint64_t position, char *buffer, size_t max)
+{
+	struct exchange *exchange = cls;
+	ssize_t n = rung_body_read(exchange->response, (int64_t)position, buffer, max);
+
+	if (n > 0)
+		return n;
+	exchange->is_broken = true;
+	rung_log_broken_body(&exchange->request.env, n, (int64_t)position);
+	return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+/* Over TLS there is no sendfile(), and libmicrohttpd's own reading goes by 4 KiB. The descriptor stays the body's. */
+static struct MHD_Response *from_file(struct exchange *exchange)
+{
+	return MHD_create_response_from_callback(
+		(uint64_t)exchange->length, RUNG_STREAM_BLOCK, read_file, exchange, NULL);
+}
+
 /* libmicrohttpd takes the descriptor and closes it with the response. */
 static struct MHD_Response *from_descriptor(struct exchange *exchange, struct rung_response *res)
 {
@@ -124,6 +143,8 @@ static struct MHD_Response *make_response(struct exchange *exchange)
 		return from_source(exchange);
 	if (res->kind == RUNG_BODY_BYTES)
 		return from_bytes(res->body_->bytes.at, res->body_->bytes.size);
+	if (res->kind == RUNG_BODY_FILE && exchange->connection->is_tls)
+		return from_file(exchange);
 	if (res->kind == RUNG_BODY_FILE)
 		return from_descriptor(exchange, res);
 	if (res->kind == RUNG_BODY_PULL)

@@ -295,6 +295,6 @@ Test(drain, fifty_restarts_under_load_cut_nothing, .timeout = 110)
 		ready_port(&subject);
 	}
 	usleep(50000);
-	load_expect_no_loss(&load, 1000);
+	load_expect_no_loss(&load, 200);
 	stop_program(&subject);
 }
