@@ -8,7 +8,10 @@
 #include <rung/trace.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +20,7 @@
 #include <unistd.h>
 
 enum { EXIT_OK = 0, EXIT_CANNOT_SERVE = 1, EXIT_USAGE = 2 };
-enum { MOMENTS_AFTER_CUT = 100 }; /* of 20 ms */
+enum { MOMENTS_AFTER_CUT = 100 /* of 20 ms */, MOST_ACTIVATED = 32 };
 
 /* Set while rung_main_stack() runs a main: what rung_main() was given goes here instead of being served. */
 static _Thread_local struct rung_app **capture;
@@ -35,6 +38,82 @@ static void raise_descriptors(void)
 	}
 }
 
+enum { FIRST_ACTIVATED = 3 };
+
+/* How many descriptors were left for this process; see sd_listen_fds(3). Nobody whom we start shall take them for his. */
+static int count_activated(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+	int number = 0;
+
+	if (pid && count && strtol(pid, NULL, 10) == (long)getpid())
+		number = (int)strtol(count, NULL, 10);
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	return number;
+}
+
+/* fds is ended by -1 and has room. False when there are more. */
+static bool read_activated(int *fds, int room)
+{
+	int count = count_activated();
+
+	for (int i = 0; i < count && i < room - 1; i++) {
+		fds[i] = FIRST_ACTIVATED + i;
+		fcntl(fds[i], F_SETFD, FD_CLOEXEC);
+	}
+	fds[count < 0 ? 0 : count < room ? count : room - 1] = -1;
+	return count < room;
+}
+
+/* Another process serves. Its signal is one that does nothing where nobody waits for it. */
+struct handover {
+	pthread_t main_thread;
+	atomic_bool is_done;
+};
+
+static void note_handover(void *data)
+{
+	struct handover *handover = data;
+
+	atomic_store(&handover->is_done, true);
+	pthread_kill(handover->main_thread, SIGURG);
+}
+
+/* Blocked before any thread starts, so that sigwait() gets them and nothing is interrupted. */
+static void block_signals(bool has_tls, sigset_t *ret_signals)
+{
+	sigemptyset(ret_signals);
+	sigaddset(ret_signals, SIGTERM);
+	sigaddset(ret_signals, SIGINT);
+	sigaddset(ret_signals, SIGURG);
+	/* Without a certificate it means what it always does: the terminal has gone. */
+	if (has_tls)
+		sigaddset(ret_signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static bool asks_for_end(int signal_number)
+{
+	return signal_number == SIGTERM || signal_number == SIGINT;
+}
+
+/* Until it is time to drain. */
+static void wait_while_serving(
+	struct rung_server *server, const sigset_t *signals, const struct handover *handover)
+{
+	int signal_number = 0;
+
+	while (!asks_for_end(signal_number) && !atomic_load(&handover->is_done)) {
+		if (sigwait(signals, &signal_number) != 0)
+			signal_number = 0;
+		if (signal_number == SIGHUP)
+			rung_server_reload(server);
+	}
+}
+
 /* That it is ready, too. A browser reaches no Unix socket. */
 static void say_where(const struct rung_server *server, bool has_inspect)
 {
@@ -48,16 +127,17 @@ static void say_where(const struct rung_server *server, bool has_inspect)
 	fflush(stdout);
 }
 
-/* A second signal cuts what the first one lets finish. Whatever then does not let go is a handler that does not return. */
-static void wait_for_end(const char *program, struct rung_server *server, const sigset_t *signals)
+/* A second signal cuts what the first one, or a takeover's, lets finish. Whatever then does not let go is a handler that does
+ * not return. */
+static void wait_for_end(
+	const char *program, struct rung_server *server, const sigset_t *signals, bool has_signal)
 {
 	const struct timespec moment = { .tv_nsec = 20 * 1000000 };
-	int left = -1; /* moments; -1: as many as the drain takes */
+	int count = has_signal, left = -1; /* moments; -1: as many as the drain takes */
 
 	while (!rung_server_has_ended(server)) {
-		int signal_number = sigtimedwait(signals, NULL, &moment);
-
-		if (signal_number > 0 && signal_number != SIGHUP && left < 0) {
+		count += asks_for_end(sigtimedwait(signals, NULL, &moment));
+		if (count == 2 && left < 0) {
 			rung_server_cut(server);
 			left = MOMENTS_AFTER_CUT;
 		}
@@ -70,32 +150,31 @@ static void wait_for_end(const char *program, struct rung_server *server, const 
 
 static int serve(const char *program, struct rung_app *app, struct flags *flags)
 {
+	struct handover handover = { .main_thread = pthread_self() };
+	int activated[MOST_ACTIVATED + 1];
 	sigset_t signals;
-	int signal_number = 0;
 
-	/* Blocked before any thread starts, so that sigwait() below gets them and nothing is interrupted. */
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	/* Without a certificate it means what it always does: the terminal has gone. */
-	if (flags->server.tls.cert)
-		sigaddset(&signals, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	block_signals(flags->server.tls.cert, &signals);
 	raise_descriptors();
+	if (!read_activated(activated, MOST_ACTIVATED + 1)) {
+		fprintf(stderr, "%s: LISTEN_FDS: more than %d descriptors\n", program, MOST_ACTIVATED);
+		rung_app_destroy(app);
+		return EXIT_CANNOT_SERVE;
+	}
 	flags->server.app = app;
 	flags->server.setup = &flags->setup;
+	flags->server.inherit = activated[0] >= 0 ? activated : NULL;
+	flags->server.on_handed_over = note_handover;
+	flags->server.on_handed_over_data = &handover;
 	struct rung_server *server = rung_server_open(&flags->server);
 	if (!server) {
 		fprintf(stderr, "%s: %s\n", program, rung_error());
 		return EXIT_CANNOT_SERVE;
 	}
 	say_where(server, flags->inspect);
-	while (sigwait(&signals, &signal_number) != 0 || signal_number == SIGHUP)
-		if (signal_number == SIGHUP)
-			rung_server_reload(server);
+	wait_while_serving(server, &signals, &handover);
 	rung_server_drain(server);
-	wait_for_end(program, server, &signals);
+	wait_for_end(program, server, &signals, !atomic_load(&handover.is_done));
 	unsigned cut = rung_server_destroy(server);
 	if (cut)
 		fprintf(stderr, "%s: %u requests were cut\n", program, cut);

@@ -47,6 +47,9 @@ static const struct flag table[] = {
 	{ "tls-cert", "FILE", TEXT, AT(server.tls.cert), 0,
 		"serve https with this certificate (PEM, its chain behind it); SIGHUP reads it again" },
 	{ "tls-key", "FILE", TEXT, AT(server.tls.key), 0, "its private key (default: in the same file)" },
+	{ "takeover", "PATH", TEXT, AT(server.takeover), 0,
+		"take over, by this Unix socket, from the process started with the same flag,\n"
+		"without losing a request; or be taken over from" },
 	{ "loops", "N", NUMBER, AT(server.loops), 1024, "event loops (default: one a core)" },
 	{ "workers", "N", NUMBER, AT(server.workers), 4096,
 		"threads for handlers that wait (default: none; handlers run on the loops)" },

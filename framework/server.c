@@ -252,14 +252,18 @@ static int set_spool(struct rung_server *server, const char *folder)
 
 static int open_server(struct rung_server *server, const struct rung_server_options *options)
 {
-	int rc = set_limits(&server->limits);
+	int rc = rung_server_offer_lent(server, options->inherit);
 
+	if (rc == 0)
+		rc = set_limits(&server->limits);
 	if (rc == 0)
 		rc = set_spool(server, options->spool);
 	if (rc == 0)
 		rc = make_loops(server, options->loops ? options->loops : default_loops());
 	if (rc == 0)
 		rc = open_tls(server, &options->tls);
+	if (rc == 0)
+		rc = rung_takeover_ask(server, options);
 	if (rc == 0)
 		rc = rung_server_listen(server, options);
 	if (rc == 0)
@@ -272,6 +276,9 @@ static int open_server(struct rung_server *server, const struct rung_server_opti
 		rc = rung_loop_open(&server->loops[i]);
 	for (unsigned i = 0; i < server->loop_count && rc == 0; i++)
 		rc = rung_loop_start(&server->loops[i]);
+	if (rc == 0)
+		rc = rung_takeover_begin(server);
+	rung_server_drop_offers(server);
 	return rc;
 }
 
@@ -355,6 +362,7 @@ unsigned rung_server_destroy(struct rung_server *server)
 
 	if (!server)
 		return 0;
+	rung_takeover_end(server);
 	rung_server_drain(server);
 	for (unsigned i = 0; i < server->loop_count; i++) {
 		rung_loop_close(&server->loops[i]);

@@ -92,6 +92,17 @@ struct rung_server_options {
 	/* With it TCP is TLS (1.2 or 1.3, HTTP/1.1 by ALPN), but for addresses that begin with "http://". Unix sockets and
 	 * rung_server_add() are never TLS. */
 	struct rung_tls_files tls;
+	/* Listening sockets that are there already, such as systemd's, ended by -1; taken, also on failure. They serve for
+	 * the addresses named above that are theirs, and beside those. Whoever lent them keeps them: what waits in their
+	 * queues at the end is left for the next process. */
+	const int *inherit;
+	/* The path of a Unix socket by which one process takes over from another, both of one user and started with the same
+	 * path. The new one gets the listening sockets of those addresses that both have and serves them; only then does the
+	 * old one drain, and on_handed_over is called, on a thread of the server's own: time to destroy it. If the new one
+	 * does not come so far, the old one goes on. NULL: nobody takes over. */
+	const char *takeover;
+	void (*on_handed_over)(void *data);
+	void *on_handed_over_data;
 };
 
 /*

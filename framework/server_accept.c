@@ -212,16 +212,32 @@ bool rung_accept_rest(struct loop *loop)
 	return taken == 0;
 }
 
+static void leave(struct loop *loop, unsigned i)
+{
+	struct listen_socket *socket = loop->acceptors[i].socket;
+
+	if (atomic_fetch_sub(&socket->users, 1) == 1) {
+		close(socket->fd);
+		socket->fd = -1;
+	}
+	loop->acceptor_count--;
+	loop->acceptors[i] = loop->acceptors[loop->acceptor_count];
+	loop->acceptor_polls[i] = loop->acceptor_polls[loop->acceptor_count];
+}
+
+void rung_accept_leave(struct loop *loop, bool all)
+{
+	/* Explicitly out of the set: a socket that others hold would stay in it when we close it. */
+	stop_waiting(loop);
+	rung_accept_rest(loop);
+	for (unsigned i = loop->acceptor_count; i--;)
+		if (all || loop->acceptors[i].listener->is_lent || loop->acceptors[i].listener->is_handed)
+			leave(loop, i);
+}
+
 void rung_accept_end(struct loop *loop)
 {
 	stop_waiting(loop);
-	for (unsigned i = 0; i < loop->acceptor_count; i++) {
-		struct listen_socket *socket = loop->acceptors[i].socket;
-
-		if (atomic_fetch_sub(&socket->users, 1) == 1) {
-			close(socket->fd);
-			socket->fd = -1;
-		}
-	}
-	loop->acceptor_count = 0;
+	while (loop->acceptor_count)
+		leave(loop, loop->acceptor_count - 1);
 }

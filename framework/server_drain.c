@@ -46,20 +46,14 @@ static void close_door(const struct listener *listener, int fd)
 static void begin_to_close_listeners(struct loop *loop)
 {
 	struct rung_server *server = loop->server;
-	bool is_lent = false;
+	bool is_shared = atomic_load(&server->is_shared);
 
-	for (unsigned i = 0; i < loop->acceptor_count; i++) {
-		const struct acceptor *acceptor = &loop->acceptors[i];
-
-		is_lent = is_lent || acceptor->listener->is_lent;
-		if (!acceptor->listener->is_lent)
-			close_door(acceptor->listener, acceptor->socket->fd);
-	}
+	/* What others hold too they take from now on. */
+	rung_accept_leave(loop, is_shared);
+	for (unsigned i = 0; i < loop->acceptor_count; i++)
+		close_door(loop->acceptors[i].listener, loop->acceptors[i].socket->fd);
 	rung_accept_rest(loop);
 	loop->listeners_end = rung_clock() + (server->is_public ? FAR_QUEUE_MS : NEAR_QUEUE_MS);
-	/* Whoever holds it too will take what comes from now on. */
-	if (is_lent)
-		loop->listeners_end = 0;
 }
 
 /* With no room left for those who wait, there may be some soon. */
@@ -67,7 +61,7 @@ static void close_listeners(struct loop *loop, int64_t now)
 {
 	if (now < loop->listeners_end || !loop->acceptor_count)
 		return;
-	if (rung_accept_rest(loop) || loop->is_past_deadline || loop->listeners_end == 0)
+	if (rung_accept_rest(loop) || loop->is_past_deadline)
 		rung_accept_end(loop);
 }
 

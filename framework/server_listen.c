@@ -10,6 +10,50 @@
 
 enum { UNIX_MODE = 0660 };
 
+/* -- what is offered ------------------------------------------------------------------------------------------------ */
+
+int rung_server_offer(struct rung_server *server, struct offer offer)
+{
+	struct offer *offers = reallocarray(server->offers, server->offer_count + 1, sizeof *offers);
+
+	if (!offers) {
+		close(offer.fd);
+		return rung_refuse(-ENOMEM, "server: out of memory");
+	}
+	server->offers = offers;
+	server->offers[server->offer_count++] = offer;
+	return 0;
+}
+
+int rung_server_offer_lent(struct rung_server *server, const int *fds)
+{
+	int rc = 0;
+
+	server->uses_all_lent = fds != NULL;
+	for (; fds && *fds >= 0; fds++) {
+		struct offer offer;
+
+		rc = rc < 0 ? rc : rung_offer_read(*fds, &offer);
+		if (rc < 0) {
+			close(*fds);
+			continue;
+		}
+		offer.is_lent = true;
+		rc = rung_server_offer(server, offer);
+	}
+	return rc;
+}
+
+void rung_server_drop_offers(struct rung_server *server)
+{
+	for (unsigned i = 0; i < server->offer_count; i++)
+		if (!server->offers[i].is_taken)
+			close(server->offers[i].fd);
+	free(server->offers);
+	server->offers = NULL;
+	server->offer_count = 0;
+}
+
 /* -- which ---------------------------------------------------------------------------------------------------------- */
 
 /* NULL, refused with a message. */
@@ -53,6 +97,19 @@ static int choose_scheme(
 	return 0;
 }
 
+/* From what was offered, else anew. */
+static int open_listener(struct rung_server *server, struct listener *listener, unsigned mode)
+{
+	unsigned room = server->offer_count > server->loop_count ? server->offer_count : server->loop_count;
+
+	listener->sockets = calloc(room, sizeof *listener->sockets);
+	if (!listener->sockets)
+		return rung_refuse(-ENOMEM, "server: out of memory");
+	if (rung_listener_adopt(listener, server->offers, server->offer_count))
+		return 0;
+	return rung_listener_open(listener, server->loop_count, mode);
+}
+
 static int open_address(
 	struct rung_server *server, const struct rung_server_options *options, const char *text)
 {
@@ -65,7 +122,27 @@ static int open_address(
 	int rc = rung_address_parse(text, options->port, &listener->address, &listener->address_size);
 	if (rc == 0)
 		rc = choose_scheme(server, listener, is_plain, is_secure);
-	return rc < 0 ? rc : rung_listener_open(listener, server->loop_count, mode);
+	return rc < 0 ? rc : open_listener(server, listener, mode);
+}
+
+/* Sockets that were lent to us are for us, also where no option names their address. */
+static int open_lent(struct rung_server *server)
+{
+	for (unsigned i = 0; i < server->offer_count; i++) {
+		const struct offer *offer = &server->offers[i];
+
+		if (offer->is_taken || !offer->is_lent || !server->uses_all_lent)
+			continue;
+		struct listener *listener = add_listener(server);
+		if (!listener)
+			return -ENOMEM;
+		listener->address = offer->address;
+		choose_scheme(server, listener, false, false);
+		int rc = open_listener(server, listener, 0);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
 }
 
 static int open_addresses(struct rung_server *server, const struct rung_server_options *options)
@@ -81,6 +158,8 @@ static int open_addresses(struct rung_server *server, const struct rung_server_o
 		rc = open_address(server, options, options->bind);
 	for (const char *const *text = options->listen; text && *text && rc == 0; text++)
 		rc = open_address(server, options, *text);
+	if (rc == 0)
+		rc = open_lent(server);
 	/* Nothing was named. */
 	if (rc == 0 && !server->listener_count)
 		rc = open_address(server, options, "127.0.0.1");
@@ -203,14 +282,18 @@ static void remove_file(struct listener *listener)
 	const char *path = listener->address.local.sun_path;
 	struct stat info;
 
-	if (listener->ino && lstat(path, &info) == 0 && info.st_ino == listener->ino &&
-		info.st_dev == listener->dev)
+	if (listener->is_handed || !listener->ino)
+		return;
+	if (lstat(path, &info) == 0 && info.st_ino == listener->ino && info.st_dev == listener->dev)
 		unlink(path);
 	listener->ino = 0;
 }
 
 void rung_server_unlink(struct rung_server *server)
 {
+	/* Those who may serve there soon need it. */
+	if (atomic_load(&server->is_shared))
+		return;
 	for (unsigned i = 0; i < server->listener_count; i++)
 		remove_file(server->listeners[i]);
 }

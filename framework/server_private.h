@@ -1,9 +1,10 @@
 /*
  * server_private.h: private: the parts of the server. server.c makes and ends it, server_listen.c has the addresses it listens
  * on, server_socket.c their sockets, server_accept.c takes connections from them, server_loop.c is one event loop,
- * server_drain.c its end, server_tls.c certificates, server_answer.c what libmicrohttpd calls for a request, server_guard.c what of it is
- * refused, server_input.c its body, server_send.c its answer, server_body.c the answer's body, server_work.c the workers, server_time.c
- * what takes too long, server_peers.c how many connections an address has.
+ * server_drain.c its end, server_takeover.c the change to another process, server_tls.c certificates, server_answer.c what
+ * libmicrohttpd calls for a request, server_guard.c what of it is refused, server_input.c its body, server_send.c its answer,
+ * server_body.c the answer's body, server_work.c the workers, server_time.c what takes too long, server_peers.c how many
+ * connections an address has.
  *
  * Everything of a loop belongs to its thread: its connections, its exchanges. Other threads reach it by mail alone. An
  * exchange with a job belongs to a worker until the job comes back as mail.
@@ -49,6 +50,16 @@ struct listen_socket {
 	atomic_uint users; /* loops that still accept from it; the last one closes it */
 };
 
+/* A listening socket that came from outside: by the options, or from the process that served before. */
+struct offer {
+	int fd; /* -1 once it is taken */
+	union rung_address address;
+	socklen_t size;
+	bool is_lent, is_taken;
+	dev_t dev;
+	ino_t ino;
+};
+
 /* An address that is listened on, by one socket or, over TCP, mostly by one for each loop. */
 struct listener {
 	union rung_address address;
@@ -57,8 +68,9 @@ struct listener {
 	unsigned socket_count;
 	char url[160]; /* "http://127.0.0.1:8080/", "unix:/run/app.sock" */
 	bool is_tls;
-	bool is_lent; /* others hold its sockets too: what is in its queue is not lost when we close */
-	dev_t dev;    /* of the file of a Unix socket of ours; ino 0: there is none to remove */
+	bool is_lent;   /* others hold its sockets too: what is in its queue is not lost when we close */
+	bool is_handed; /* another process serves it now */
+	dev_t dev;      /* of the file of a Unix socket of ours; ino 0: there is none to remove */
 	ino_t ino;
 };
 
@@ -213,6 +225,11 @@ struct rung_server {
 	atomic_bool is_stopping;
 	atomic_llong deadline; /* by rung_clock(), once is_stopping */
 	atomic_uint running_loops;
+	struct offer *offers; /* while it opens */
+	unsigned offer_count;
+	bool uses_all_lent;
+	struct takeover *takeover; /* NULL: nobody can take over from it */
+	atomic_bool is_shared;     /* another process has our sockets, and may be going to serve them */
 	struct listener *listeners[RUNG_MAX_LISTENERS];
 	unsigned listener_count;
 	const char *urls[RUNG_MAX_LISTENERS + 1]; /* NULL-ended */
@@ -246,6 +263,15 @@ void rung_server_unlink(struct rung_server *server);
 /* Closes and frees what is left of all that. */
 void rung_server_unlisten(struct rung_server *server);
 
+/* Offers what the options lend, ended by -1. Takes all of them, also on failure. Refused with a message. */
+int rung_server_offer_lent(struct rung_server *server, const int *fds);
+
+/* Adds a socket to those that listeners may take. Takes the descriptor, also on failure. Refused with a message. */
+int rung_server_offer(struct rung_server *server, struct offer offer);
+
+/* Closes those that nobody took. */
+void rung_server_drop_offers(struct rung_server *server);
+
 /* -- server_socket.c ------------------------------------------------------------------------------------------- */
 
 /* "127.0.0.1:80", "127.0.0.1", "[::1]:80", "::1", "localhost" or "unix:PATH". Returns 0 or -EINVAL, refused. */
@@ -258,9 +284,21 @@ unsigned rung_address_port(const union rung_address *address);
 bool rung_address_is_loopback(const union rung_address *address); /* or local in another way */
 bool rung_address_is_wildcard(const union rung_address *address);
 
+/* Makes an offer of a descriptor. Refused with a message when it is no listening stream socket. */
+int rung_offer_read(int fd, struct offer *ret_offer);
+
+/* Gives the listener those of its address. True when there were some. */
+bool rung_listener_adopt(struct listener *listener, struct offer *offers, unsigned count);
+
 /*
- * Opens the sockets of a listener, `count` of them where one port can have several, and completes its address. Returns 0
- * or a negative errno, refused with a message.
+ * Binds a Unix socket of a type and has it listen, in place of a file that nobody serves any more. Returns 0 or a negative
+ * errno: -EADDRINUSE when somebody serves there, -ENOTSOCK when it is another kind of file.
+ */
+int rung_local_bind(int fd, const struct sockaddr_un *address, unsigned mode, dev_t *ret_dev, ino_t *ret_ino);
+
+/*
+ * Opens the sockets of a listener, which has room for `count`, as many where one port can have several, and completes its
+ * address. Returns 0 or a negative errno, refused with a message.
  */
 int rung_listener_open(struct listener *listener, unsigned count, unsigned unix_mode);
 
@@ -281,8 +319,20 @@ void rung_accept_room(struct loop *loop);
 /* Takes all that have come so far. False when some are left for which there is no room. */
 bool rung_accept_rest(struct loop *loop);
 
-/* No more: what nobody else accepts from is closed. */
+/* No more from what other processes hold too, or from all; what no other loop accepts from is closed. */
+void rung_accept_leave(struct loop *loop, bool all);
 void rung_accept_end(struct loop *loop);
+
+/* -- server_takeover.c ------------------------------------------------------------------------------------------ */
+
+/* Asks the process that serves at the path, if there is one, for its sockets: they become offers. Refused with a message. */
+int rung_takeover_ask(struct rung_server *server, const struct rung_server_options *options);
+
+/* The server serves: the other process may end, and the path is ours. Refused with a message. */
+int rung_takeover_begin(struct rung_server *server);
+
+/* Ends it. */
+void rung_takeover_end(struct rung_server *server);
 
 /* -- server_tls.c ----------------------------------------------------------------------------------------------- */
 

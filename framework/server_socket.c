@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,25 +208,57 @@ static int open_all_tcp(struct listener *listener, unsigned count)
 /* -- Unix sockets --------------------------------------------------------------------------------------------------- */
 
 /* 0: nobody answers there, and the file was left behind. */
-static int probe(const struct listener *listener)
+static int probe(const struct sockaddr_un *address, int type)
 {
 	struct stat info;
 	int rc = 0;
 
-	if (lstat(listener->address.local.sun_path, &info) < 0)
+	if (lstat(address->sun_path, &info) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(info.st_mode))
 		return -ENOTSOCK;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	/* A full queue, too, is somebody's. */
-	if (connect(fd, &listener->address.any, listener->address_size) == 0 || errno == EAGAIN)
+	/* A full queue, and one of another type, is somebody's too. */
+	if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN ||
+		errno == EPROTOTYPE)
 		rc = -EADDRINUSE;
 	else if (errno != ECONNREFUSED && errno != ENOENT)
 		rc = -errno;
 	close(fd);
 	return rc;
+}
+
+/*
+ * The mode is the file's from its first moment, whatever the umask: set on the socket first, where the umask may still
+ * narrow it, then on the file. Nobody can connect before listen().
+ */
+static int bind_new(int fd, const struct sockaddr_un *address, unsigned mode, dev_t *ret_dev, ino_t *ret_ino)
+{
+	struct stat info;
+
+	if (fchmod(fd, mode) < 0 || bind(fd, (const struct sockaddr *)address, sizeof *address) < 0 ||
+		lstat(address->sun_path, &info) < 0)
+		return -errno;
+	*ret_dev = info.st_dev;
+	*ret_ino = info.st_ino;
+	return chmod(address->sun_path, mode) < 0 || listen(fd, SOMAXCONN) < 0 ? -errno : 0;
+}
+
+int rung_local_bind(int fd, const struct sockaddr_un *address, unsigned mode, dev_t *ret_dev, ino_t *ret_ino)
+{
+	int type, rc = bind_new(fd, address, mode, ret_dev, ret_ino);
+	socklen_t size = sizeof type;
+
+	if (rc != -EADDRINUSE)
+		return rc;
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
+		return -errno;
+	rc = probe(address, type);
+	if (rc == 0 && unlink(address->sun_path) < 0 && errno != ENOENT)
+		rc = -errno;
+	return rc < 0 ? rc : bind_new(fd, address, mode, ret_dev, ret_ino);
 }
 
 static int refuse_local(int err, const char *path)
@@ -243,49 +276,86 @@ static int refuse_local(int err, const char *path)
 	}
 }
 
-/*
- * The mode is the file's from its first moment, whatever the umask: set on the socket first, where the umask may still
- * narrow it, then on the file. Nobody can connect before listen().
- */
-static int bind_local(int fd, struct listener *listener, unsigned mode)
-{
-	const char *path = listener->address.local.sun_path;
-	struct stat info;
-
-	if (fchmod(fd, mode) < 0 || bind(fd, &listener->address.any, listener->address_size) < 0)
-		return -errno;
-	if (lstat(path, &info) < 0)
-		return -errno;
-	listener->dev = info.st_dev;
-	listener->ino = info.st_ino;
-	return chmod(path, mode) < 0 || listen(fd, SOMAXCONN) < 0 ? -errno : 0;
-}
-
 static int open_local(struct listener *listener, unsigned mode)
 {
-	const char *path = listener->address.local.sun_path;
+	const struct sockaddr_un *address = &listener->address.local;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
-		return refuse_local(-errno, path);
+		return refuse_local(-errno, address->sun_path);
 	listener->sockets[listener->socket_count++].fd = fd;
-	int rc = bind_local(fd, listener, mode);
-	if (rc == -EADDRINUSE) {
-		rc = probe(listener);
-		if (rc == 0 && unlink(path) < 0 && errno != ENOENT)
-			rc = -errno;
-		if (rc == 0)
-			rc = bind_local(fd, listener, mode);
+	int rc = rung_local_bind(fd, address, mode, &listener->dev, &listener->ino);
+	return rc < 0 ? refuse_local(rc, address->sun_path) : 0;
+}
+
+/* -- sockets that are there already --------------------------------------------------------------------------------- */
+
+int rung_offer_read(int fd, struct offer *ret_offer)
+{
+	struct offer offer = { .fd = fd, .size = sizeof offer.address };
+	int type = 0, listens = 0;
+	socklen_t type_size = sizeof type, listens_size = sizeof listens;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) < 0 || type != SOCK_STREAM ||
+		getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_size) < 0 || !listens ||
+		getsockname(fd, &offer.address.any, &offer.size) < 0)
+		return rung_refuse(-EINVAL,
+			"server: descriptor %d is no listening stream socket; with systemd: ListenStream=, Accept=no",
+			fd);
+	switch (offer.address.any.sa_family) {
+	case AF_INET:
+	case AF_INET6:
+	case AF_UNIX:
+		break;
+	default:
+		return rung_refuse(-EAFNOSUPPORT,
+			"server: descriptor %d listens neither on TCP nor on a Unix socket", fd);
 	}
-	return rc < 0 ? refuse_local(rc, path) : 0;
+	/* A path that fills its room has no NUL. */
+	if (offer.size >= sizeof offer.address)
+		offer.address.local.sun_path[sizeof offer.address.local.sun_path - 1] = '\0';
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	*ret_offer = offer;
+	return 0;
+}
+
+/* Port 0 is any. */
+static bool is_wanted(const union rung_address *wanted, const union rung_address *there)
+{
+	if (wanted->any.sa_family != there->any.sa_family)
+		return false;
+	if (wanted->any.sa_family == AF_UNIX)
+		return strcmp(wanted->local.sun_path, there->local.sun_path) == 0;
+	if (rung_address_port(wanted) && rung_address_port(wanted) != rung_address_port(there))
+		return false;
+	if (wanted->any.sa_family == AF_INET)
+		return wanted->four.sin_addr.s_addr == there->four.sin_addr.s_addr;
+	return memcmp(&wanted->six.sin6_addr, &there->six.sin6_addr, sizeof wanted->six.sin6_addr) == 0;
+}
+
+bool rung_listener_adopt(struct listener *listener, struct offer *offers, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct offer *offer = &offers[i];
+
+		if (offer->is_taken || !is_wanted(&listener->address, &offer->address))
+			continue;
+		/* The first one says the port, so that those of one address stay together. */
+		listener->address = offer->address;
+		listener->address_size = offer->size;
+		listener->is_lent = offer->is_lent;
+		listener->dev = offer->dev;
+		listener->ino = offer->ino;
+		listener->sockets[listener->socket_count++].fd = offer->fd;
+		offer->is_taken = true;
+	}
+	return listener->socket_count > 0;
 }
 
 int rung_listener_open(struct listener *listener, unsigned count, unsigned unix_mode)
 {
-	bool is_local = listener->address.any.sa_family == AF_UNIX;
-
-	listener->sockets = calloc(count, sizeof *listener->sockets);
-	if (!listener->sockets)
-		return rung_refuse(-ENOMEM, "server: out of memory");
-	return is_local ? open_local(listener, unix_mode) : open_all_tcp(listener, count);
+	if (listener->address.any.sa_family == AF_UNIX)
+		return open_local(listener, unix_mode);
+	return open_all_tcp(listener, count);
 }
