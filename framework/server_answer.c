@@ -384,7 +384,8 @@ static void end_exchange(struct exchange *exchange, enum MHD_RequestTerminationC
 	if (exchange->is_run) {
 		if (request->finish_hooks)
 			exchange->how = how_it_ended(exchange, why);
-		if (exchange->loop->server->workers && has_work_left(request)) {
+		/* One that is cut when its loop has ended is finished here: no worker could give it back. */
+		if (exchange->loop->server->workers && !exchange->loop->has_ended && has_work_left(request)) {
 			rung_work(exchange, RUNG_JOB_FINISH);
 			return;
 		}

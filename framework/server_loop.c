@@ -371,6 +371,7 @@ void rung_loop_close(struct loop *loop)
 	if (loop->is_running)
 		pthread_join(loop->thread, NULL);
 	loop->is_running = false;
+	loop->has_ended = true;
 	if (loop->tls_daemon)
 		MHD_stop_daemon(loop->tls_daemon);
 	if (loop->daemon)

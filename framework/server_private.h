@@ -205,6 +205,7 @@ struct loop {
 	unsigned arriving;  /* requests whose body is not whole yet */
 	unsigned turns;
 	bool is_draining, is_past_deadline;
+	bool has_ended; /* nobody takes mail any more */
 	int64_t listeners_end; /* by rung_clock(), once is_draining: when they are closed */
 	bool has_told;         /* of a refusal that libmicrohttpd is about to tell of */
 	unsigned cut;          /* requests that the deadline cut */

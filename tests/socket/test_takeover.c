@@ -418,7 +418,7 @@ static struct program launch_next(unsigned port, const char *loops)
 	snprintf(text, sizeof text, "%u", port);
 	return launch("subject",
 		FLAGS("--port", text, "--quiet", "--takeover", control, "--loops", loops, "--workers",
-			workers ? workers : "0"),
+			workers && *workers ? workers : "0"),
 		NULL);
 }
 
