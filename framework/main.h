@@ -11,10 +11,12 @@ RUNG_BEGIN
 /*
  * Serves the stack until SIGTERM or SIGINT, then finishes what is in flight (rung_server_drain()); a second one cuts it.
  *
- * Flags: --port N (0 picks a free one; default PORT in the environment, else 8080), --bind ADDR (default 127.0.0.1),
- * --loops N, --workers N, --spool DIR, --reproxy SERVER, --inspect (see inspect.h), --trace (see trace.h), --print-stack, --quiet,
- * --help, and --limit-... for each of struct rung_limits. When ready
- * it prints "listening on http://127.0.0.1:PORT/" to standard output, and with --inspect a line that says where.
+ * Flags: --port N (0 picks a free one; default PORT in the environment, else 8080), --bind ADDR (default 127.0.0.1; may
+ * come again), --unix PATH (may come again; alone unless a port or address is named), --unix-mode MODE, --tls-cert FILE,
+ * --tls-key FILE, --takeover PATH, --loops N, --workers N, --spool DIR, --reproxy SERVER, --inspect (see inspect.h), --trace (see
+ * trace.h), --print-stack, --quiet, --help, and --limit-... for each of struct rung_limits; server.h says what they mean. Listening sockets that LISTEN_FDS tells of
+ * (sd_listen_fds(3)) are taken. With TLS, SIGHUP reads certificate and key again. When ready it prints to standard output
+ * "listening on http://127.0.0.1:PORT/", a line for each address, and with --inspect a line that says where.
  *
  * Returns the exit status: 0, also when something was cut; 1 when it could not serve (port in use, a stack that was refused or did not start), 2
  * for bad flags; each with one line on standard error. Ownership: takes the stack, also when NULL is given, which is
