@@ -18,9 +18,9 @@ RUNG_BEGIN
  * (sd_listen_fds(3)) are taken. With TLS, SIGHUP reads certificate and key again. When ready it prints to standard output
  * "listening on http://127.0.0.1:PORT/", a line for each address, and with --inspect a line that says where.
  *
- * Returns the exit status: 0, also when something was cut; 1 when it could not serve (port in use, a stack that was refused or did not start), 2
- * for bad flags; each with one line on standard error. Ownership: takes the stack, also when NULL is given, which is
- * how a refused one arrives.
+ * Returns the exit status: 0, also when something was cut; 1 when it could not serve (port in use, a stack that was
+ * refused or did not start), or a handler did not return after a second signal; 2 for bad flags; each with one line on
+ * standard error. Ownership: takes the stack, also when NULL is given, which is how a refused one arrives.
  */
 RUNG_API int rung_main(int argc, char **argv, struct rung_app *app);
 

@@ -282,17 +282,26 @@ static int open_server(struct rung_server *server, const struct rung_server_opti
 	return rc;
 }
 
+static void close_all(const int *fds)
+{
+	for (; fds && *fds >= 0; fds++)
+		close(*fds);
+}
+
 struct rung_server *rung_server_open(const struct rung_server_options *given)
 {
 	struct rung_server_options options;
 
 	if (rung_options_copy("server", &options, given, sizeof options) < 0)
 		return NULL;
-	if (rung_take(options.app, "server") < 0)
+	if (rung_take(options.app, "server") < 0) {
+		close_all(options.inherit);
 		return NULL;
+	}
 	struct rung_server *server = calloc(1, sizeof *server);
 	if (!server) {
 		rung_refuse(-ENOMEM, "server: out of memory");
+		close_all(options.inherit);
 		rung_drop(options.app);
 		return NULL;
 	}
