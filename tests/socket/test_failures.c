@@ -160,12 +160,13 @@ static void remove_folder(void)
 	nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* The whole of standard error so far. */
+/* What it has said on standard error, or the end of it. */
 static const char *server_log(void)
 {
-	static char text[65536];
+	static char text[4096];
 	int fd = open(in_folder("log"), O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+	off_t size = lseek(fd, 0, SEEK_END), room = sizeof text - 1;
+	ssize_t n = fd < 0 ? 0 : pread(fd, text, (size_t)room, size > room ? size - room : 0);
 
 	text[n < 0 ? 0 : n] = '\0';
 	if (fd >= 0)
