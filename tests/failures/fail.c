@@ -86,6 +86,16 @@ static bool is_due(enum failing_call call, void *caller)
 
 #define FAILS(call) is_due(call, __builtin_return_address(0))
 
+/* Of files: how many bytes a call may do; with errno 0 it does half of them, and -1 means that it fails. */
+static ssize_t part_of(enum failing_call call, size_t size, void *caller)
+{
+	if (!is_due(call, caller))
+		return (ssize_t)size;
+	return errno ? -1 : (ssize_t)((size + 1) / 2);
+}
+
+#define PART(call, size) part_of(call, size, __builtin_return_address(0))
+
 static uintptr_t find(const char *name)
 {
 	void *function = dlsym(RTLD_NEXT, name);
@@ -248,22 +258,30 @@ EXPORT int fstatat64(int folder, const char *path, struct stat64 *info, int flag
 
 EXPORT ssize_t read(int fd, void *buffer, size_t size)
 {
-	return !counts(fd) && FAILS(FAIL_READ) ? -1 : NEXT(read)(fd, buffer, size);
+	ssize_t part = counts(fd) ? (ssize_t)size : PART(FAIL_READ, size);
+
+	return part < 0 ? -1 : NEXT(read)(fd, buffer, (size_t)part);
 }
 
 EXPORT ssize_t pread(int fd, void *buffer, size_t size, off_t offset)
 {
-	return FAILS(FAIL_READ) ? -1 : NEXT(pread)(fd, buffer, size, offset);
+	ssize_t part = PART(FAIL_READ, size);
+
+	return part < 0 ? -1 : NEXT(pread)(fd, buffer, (size_t)part, offset);
 }
 
 EXPORT ssize_t pread64(int fd, void *buffer, size_t size, off64_t offset)
 {
-	return FAILS(FAIL_READ) ? -1 : NEXT(pread64)(fd, buffer, size, offset);
+	ssize_t part = PART(FAIL_READ, size);
+
+	return part < 0 ? -1 : NEXT(pread64)(fd, buffer, (size_t)part, offset);
 }
 
 EXPORT ssize_t write(int fd, const void *bytes, size_t size)
 {
-	return !counts(fd) && FAILS(FAIL_WRITE) ? -1 : NEXT(write)(fd, bytes, size);
+	ssize_t part = counts(fd) ? (ssize_t)size : PART(FAIL_WRITE, size);
+
+	return part < 0 ? -1 : NEXT(write)(fd, bytes, (size_t)part);
 }
 
 EXPORT ssize_t send(int fd, const void *bytes, size_t size, int flags)

@@ -31,7 +31,7 @@ struct failing {
 	_Atomic int at_begin; /* the kind that the program arms itself, by failing_begin() */
 	_Atomic long first;   /* the call of that kind, from 1, that fails */
 	_Atomic long times;   /* and how many do, one after the other */
-	_Atomic int err;      /* what errno says then */
+	_Atomic int err;      /* what errno says then; 0: a read or write of a file does half */
 	_Atomic long seen;    /* calls since it was armed */
 	_Atomic long fired;   /* those that failed */
 	char where[128];      /* who called when it first did: a file and an offset, for addr2line */

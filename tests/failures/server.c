@@ -22,7 +22,6 @@
 /* Twenty fields, so that a response's list grows. */
 static int hello(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
-	(void)self;
 	for (int i = 0; i < 20; i++) {
 		const char *name = rung_printf(env, "X-Field-%d", i);
 
@@ -31,7 +30,7 @@ static int hello(const struct rung_app *self, struct rung_env *env, struct rung_
 		rung_header(res, name, "value");
 	}
 	rung_set_cookie(res, "seen", "1", .max_age = 60);
-	return rung_reply_text(res, 200, "hello");
+	return rung_reply_text(res, 200, rung_data(self));
 }
 
 static int download(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
@@ -135,7 +134,8 @@ static struct rung_app *guarded(struct rung_app *app)
 
 static struct rung_app *make_routes(const char *folder, bool has_workers)
 {
-	return rung_routes(rung_get("/", hello), rung_get("/guarded", .app = guarded(rung_run(hello))),
+	return rung_routes(rung_get("/", hello, .data = "hello"),
+		rung_get("/guarded", .app = guarded(rung_run(hello, .data = "secret"))),
 		rung_get("/d/:name", download), rung_post("/second", to_second), rung_post("/echo", echo),
 		rung_get("/stream", stream),
 		rung_mount("/list", rung_files(.root = folder, .listing = true, .precompressed = true)),
