@@ -211,12 +211,15 @@ static ssize_t read_file(const struct rung_body *body, int64_t at, void *buffer,
 	return n < 0 ? -errno : n;
 }
 
-/* One that claims more than there was room for has written who knows where; what there is must not go out. */
+/* One that claims more than there was room for has written who knows where; what there is must not go out. Less than any errno is
+ * no error that has a name. */
 static ssize_t read_source(struct rung_source *source, void *buffer, size_t max)
 {
 	ssize_t n = source->read(source, buffer, max);
 
-	return n > 0 && (size_t)n > max ? -EOVERFLOW : n;
+	if (n > 0)
+		return (size_t)n > max ? -EOVERFLOW : n;
+	return n < -INT32_MAX ? -EPROTO : n;
 }
 
 ssize_t rung_body_read(struct rung_response *res, int64_t at, void *buffer, size_t max)

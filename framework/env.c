@@ -179,6 +179,7 @@ int rung_fail_at(struct rung_env *env, int err, const char *file, int line, cons
 	va_end(arguments);
 	/* Of a message that finds no memory at least the number and the place remain. */
 	const char *message = size < 0 ? NULL : rung_strndup(env, text, strlen(text));
+	err = rung_nameable(err);
 	request->failure = (struct rung_failure){
 		.err = err, .message = message ? message : "", .layer = "", .file = file, .line = line
 	};

@@ -39,7 +39,7 @@ static bool client_left(int err)
 static int judge(struct rung_env *env, const struct rung_response *res, int result)
 {
 	if (result < 0)
-		return result;
+		return rung_nameable(result);
 	if (res->error)
 		return res->error;
 	if (result > 0)
@@ -86,7 +86,7 @@ int rung_probed_call(const struct rung_app *app, struct rung_env *env, struct ru
 
 	for (; probes[count]; count++)
 		states[count] = probes[count]->enter(probes[count], app, env, res);
-	int result = app->class_->call(app, env, res);
+	int result = rung_nameable(app->class_->call(app, env, res));
 	while (count--)
 		result = probes[count]->leave(probes[count], app, env, res, states[count], result);
 	return result;

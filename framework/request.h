@@ -110,8 +110,8 @@ struct rung_request {
 	struct rung_hook *response_hooks;
 	const char *input; /* the body, whole; with a NUL behind it */
 	size_t input_size;
-	struct rung_spool spool;    /* on its way there */
-	struct rung_stream *stream; /* or it goes by; NULL: it is whole */
+	struct rung_spool spool;               /* on its way there */
+	struct rung_stream *stream;            /* or it goes by; NULL: it is whole */
 	int64_t body_limit;                    /* the server's, bytes; 0: none */
 	const struct rung_field *length_field; /* Content-Length as sent, or NULL */
 	bool is_chunked;                       /* its body comes in chunks */
@@ -213,6 +213,12 @@ extern _Thread_local size_t rung_log_held;
 
 /* The failure as a line in the log, once. */
 void rung_log_failure(struct rung_env *env, int status);
+
+/* What an app returned, as something that has a negative: those who name errors take it. */
+static inline int rung_nameable(int result)
+{
+	return result < -INT32_MAX ? -INT32_MAX : result;
+}
 
 /* Ties the parts of a response together, once for memory that is used again. */
 static inline void rung_response_init(struct rung_response_store *store, struct rung_env *env)

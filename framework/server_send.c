@@ -41,6 +41,18 @@ static int load_file(struct exchange *exchange, struct rung_response *res)
 	return rung_body_static(res, bytes, size);
 }
 
+/* Before the head promises it. What happens to the file later is seen by rung_look_at_files(). */
+static int check_file(const struct exchange *exchange, const struct rung_body *body)
+{
+	struct stat info;
+
+	if (fstat(body->file.fd, &info) < 0)
+		return -errno;
+	if (!S_ISREG(info.st_mode))
+		return -EINVAL;
+	return info.st_size < body->file.offset + exchange->length ? -EIO : 0;
+}
+
 void rung_server_prepare(struct exchange *exchange)
 {
 	struct rung_response *res = exchange->response;
@@ -49,8 +61,10 @@ void rung_server_prepare(struct exchange *exchange)
 	exchange->is_head = rung_is_head(&exchange->request) || res->status == 304;
 	exchange->length = rung_response_length(res, exchange->is_head);
 	exchange->err = 0;
-	if (res->kind == RUNG_BODY_FILE && exchange->length <= RUNG_IN_ONE_BUFFER && !exchange->is_head)
-		exchange->err = load_file(exchange, res);
+	if (res->kind != RUNG_BODY_FILE || exchange->is_head)
+		return;
+	exchange->err = exchange->length <= RUNG_IN_ONE_BUFFER ? load_file(exchange, res)
+							       : check_file(exchange, res->body_);
 }
 
 static void remember_file(struct exchange *exchange, const struct rung_response *res)
