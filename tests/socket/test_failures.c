@@ -747,6 +747,17 @@ FAILURE_TEST(every_system_call_of_a_warm_server_fails)
 	end();
 }
 
+/* But for accept, without which there is no request, and what says "again". */
+FAILURE_TEST(system_calls_fail_until_the_request_is_over)
+{
+	begin();
+	for (int i = 0; i < KINDS; i++)
+		for (int j = 0; j < FAILURES; j++)
+			if (failures[j].call != FAIL_ACCEPT && failures[j].err && failures[j].err != EINTR)
+				fail_each(&kinds[i], failures[j].call, FOR_EVER, failures[j].err, false);
+	end();
+}
+
 FAILURE_TEST(every_system_call_of_a_cold_server_fails)
 {
 	begin();
