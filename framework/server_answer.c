@@ -222,7 +222,11 @@ static RUNG_COLD void tell_of_delay(const struct rung_env *env, int64_t millisec
 		env->method, env->script_name, env->path_info, (long long)milliseconds);
 }
 
-/* The chain is run: here, or by a worker while the connection sleeps. */
+/*
+ * The chain is run: here, or by a worker while the connection sleeps. It is put to sleep when libmicrohttpd asks again (go_on), at
+ * once: asleep from here it would read before it asks, and a client that has closed its sending half would get no answer. Only where
+ * a body is still to come there is no second call before it.
+ */
 static __attribute__((noinline)) enum MHD_Result run(struct exchange *exchange)
 {
 	struct rung_request *request = &exchange->request;
@@ -234,7 +238,7 @@ static __attribute__((noinline)) enum MHD_Result run(struct exchange *exchange)
 		if (!rung_work(exchange, RUNG_JOB_RUN))
 			return refuse(exchange, 503, "this server is busy; try again in a moment");
 		exchange->is_run = true;
-		if (!exchange->stream)
+		if (exchange->is_unread)
 			rung_exchange_suspend(exchange);
 		return MHD_YES;
 	}
@@ -425,6 +429,7 @@ void rung_answer_done(
 	(void)mhd;
 	if (!exchange)
 		return;
+	exchange->loop->is_busy = true;
 	*context = NULL;
 	rung_forget_file(exchange);
 	rung_input_arrived(exchange);
@@ -432,10 +437,12 @@ void rung_answer_done(
 	exchange->connection->requests++;
 	if (exchange->loop->is_draining)
 		rung_drain_idle(exchange->connection);
+	if (exchange->connection->has_left)
+		rung_loop_hung_up(exchange->connection);
 	exchange->connection = NULL;
 	/* Only one whose body goes by is with a worker while libmicrohttpd looks at its connection. */
 	if (exchange->job == RUNG_JOB_NONE)
 		end_exchange(exchange, why);
-	else
+	else if (exchange->stream)
 		rung_stream_end(exchange->stream, -ECONNRESET);
 }

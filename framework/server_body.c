@@ -25,6 +25,8 @@ void rung_exchange_resume(struct exchange *exchange)
 		return;
 	exchange->is_suspended = false;
 	exchange->loop->suspended--;
+	if (exchange->connection->has_left)
+		rung_loop_hung_up(exchange->connection);
 	MHD_resume_connection(exchange->mhd);
 }
 
@@ -46,7 +48,6 @@ static void wait_for_more(struct exchange *exchange)
 
 	rung_exchange_suspend(exchange);
 	exchange->is_waiting = true;
-	rung_loop_watch(exchange->connection);
 	if (exchange->connection->has_left || loop->is_past_deadline) {
 		rung_body_give_up(exchange);
 	} else if (!exchange->request.waker) {

@@ -49,8 +49,11 @@ void rung_guard_field(
 	else if (name != exchange->next_field && exchange->loop->server->knows_layout)
 		exchange->wrong = hidden;
 	exchange->next_field = value + size + LINE_END;
-	/* Blanks behind a value are no part of it (RFC 9112 section 5); the buffer is ours to write while the request lasts. */
+	/* Blanks behind a value are no part of it (RFC 9112 section 5); the buffer is ours to write while the request lasts. But
+	 * libmicrohttpd has read the coding with them, as one that it does not know: as a body that ends with the connection. */
 	if (size && (value[size - 1] == ' ' || value[size - 1] == '\t')) {
+		if (name_size == 17 && rung_same_letters(name, "Transfer-Encoding", 17))
+			exchange->wrong = "a blank behind the Transfer-Encoding";
 		while (size && (value[size - 1] == ' ' || value[size - 1] == '\t'))
 			size--;
 		((char *)(uintptr_t)value)[size] = '\0';

@@ -9,13 +9,17 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 static const char too_large[] = "the request body is larger than this server takes";
 
 static bool has_body(const struct rung_request *request)
 {
 	return request->is_chunked || request->env.content_length > 0;
+}
+
+static bool is_old(const struct rung_request *request)
+{
+	return request->env.protocol[7] == '0';
 }
 
 /* A small one that is on its way already is read all the same: that costs little, and keeps the connection. */
@@ -74,14 +78,17 @@ struct rung_refusal rung_input_admit(struct exchange *exchange)
 
 	request->body_limit = server->limits.body;
 	request->env.content_length = announced_length(request);
-	if (!has_body(request))
+	/* Of a body that is not there nothing may be expected (RFC 9110 section 10.1.1). libmicrohttpd sends its "100 Continue" even so, and
+	 * then, with another request behind this one, takes no answer: so it gets it now, and the connection ends. */
+	if (!has_body(request)) {
+		exchange->is_unread =
+			!is_old(request) && rung_list_find(&request->headers, "Expect", 6) != NULL;
 		return (struct rung_refusal){ 0 };
+	}
 	bool is_wanted = rung_admit(server->app, &request->env, &admission);
 	bool is_large = request->env.content_length > admission.body_limit;
 	exchange->input_limit = admission.body_limit;
 	exchange->is_arriving = true;
-	exchange->loop->arriving++;
-	rung_loop_watch(exchange->connection);
 	request->spool = (struct rung_spool){
 		.folder = server->spool, .most_held = server->limits.body_memory, .fd = -1
 	};
@@ -97,10 +104,7 @@ struct rung_refusal rung_input_admit(struct exchange *exchange)
 
 void rung_input_arrived(struct exchange *exchange)
 {
-	if (!exchange->is_arriving)
-		return;
 	exchange->is_arriving = false;
-	exchange->loop->arriving--;
 }
 
 /* A connection that waits for its handler to read is woken, so that libmicrohttpd finds it shut. */
@@ -110,16 +114,6 @@ void rung_input_cut(struct exchange *exchange, int err)
 		return;
 	rung_stream_end(exchange->stream, err);
 	rung_exchange_resume(exchange);
-}
-
-/*
- * When the last bytes and the client's leaving come in one event, libmicrohttpd reads the bytes and never looks again. This makes
- * for another event; what has arrived can still be read.
- */
-void rung_input_hung_up(struct exchange *exchange)
-{
-	if (exchange->is_arriving)
-		shutdown(exchange->connection->fd, SHUT_RD);
 }
 
 /* -- pieces -------------------------------------------------------------------------------------------------------- */

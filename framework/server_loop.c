@@ -17,6 +17,26 @@
 
 /* -- connections ------------------------------------------------------------------------------------------------- */
 
+/* Edges alone, so that the set stays quiet afterwards whether or not anybody acts on it. */
+static void watch(struct connection *connection)
+{
+	struct epoll_event event = { .events = EPOLLRDHUP | EPOLLET, .data.ptr = connection };
+
+	/* Without memory for it the client's leaving shows when the next bytes are sent. */
+	connection->is_watched =
+		epoll_ctl(connection->loop->watch_fd, EPOLL_CTL_ADD, connection->fd, &event) == 0;
+}
+
+static void forget_hang_up(struct connection *connection)
+{
+	if (!connection->left_place)
+		return;
+	*connection->left_place = connection->next_left;
+	if (connection->next_left)
+		connection->next_left->left_place = connection->left_place;
+	connection->left_place = NULL;
+}
+
 static void forget_connection(struct connection *connection)
 {
 	struct loop *loop = connection->loop;
@@ -24,6 +44,7 @@ static void forget_connection(struct connection *connection)
 	*connection->place = connection->next;
 	if (connection->next)
 		connection->next->place = connection->place;
+	forget_hang_up(connection);
 	/* Before it is closed, so that no event names memory that is gone. */
 	if (connection->is_watched)
 		epoll_ctl(loop->watch_fd, EPOLL_CTL_DEL, connection->fd, NULL);
@@ -98,17 +119,60 @@ static void on_connection(
 		loop->connections->place = &connection->next;
 	loop->connections = connection;
 	*context = connection;
+	watch(connection);
 }
 
-/* Edges alone, so that the set stays quiet afterwards whether or not anybody acts on it. */
-void rung_loop_watch(struct connection *connection)
+void rung_loop_hung_up(struct connection *connection)
 {
-	struct epoll_event event = { .events = EPOLLRDHUP | EPOLLET, .data.ptr = connection };
+	struct loop *loop = connection->loop;
 
-	/* Without memory for it the client's leaving shows when the next bytes are sent. */
-	if (!connection->is_watched)
-		connection->is_watched =
-			epoll_ctl(connection->loop->watch_fd, EPOLL_CTL_ADD, connection->fd, &event) == 0;
+	connection->has_left = true;
+	if (connection->left_place)
+		return;
+	connection->next_left = loop->left;
+	connection->left_place = &loop->left;
+	if (loop->left)
+		loop->left->left_place = &connection->next_left;
+	loop->left = connection;
+}
+
+/* True when libmicrohttpd has read all that there was. */
+static bool is_read(const struct connection *connection)
+{
+	char byte;
+
+	return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+/*
+ * When the last bytes and the client's leaving come in one event, libmicrohttpd reads the bytes and never looks again. Another event
+ * makes it, but only one behind the last byte. What is being answered, or sleeps, comes here again when that is over.
+ */
+static void tell_of_hang_up(struct connection *connection)
+{
+	struct exchange *exchange = connection->exchange;
+
+	if (exchange && exchange->is_begun && !exchange->is_arriving) {
+		forget_hang_up(connection);
+		rung_body_give_up(exchange);
+	} else if (exchange && exchange->is_suspended) {
+		forget_hang_up(connection);
+	} else if (is_read(connection)) {
+		forget_hang_up(connection);
+		shutdown(connection->fd, SHUT_RD);
+	}
+}
+
+static void tell_of_hang_ups(struct loop *loop)
+{
+	struct connection *connection = loop->left;
+
+	while (connection) {
+		struct connection *next = connection->next_left;
+
+		tell_of_hang_up(connection);
+		connection = next;
+	}
 }
 
 static void read_watch(struct loop *loop)
@@ -119,13 +183,7 @@ static void read_watch(struct loop *loop)
 	do {
 		count = epoll_wait(loop->watch_fd, events, 64, 0);
 		for (int i = 0; i < count; i++) {
-			struct connection *connection = events[i].data.ptr;
-
-			connection->has_left = true;
-			if (!connection->exchange)
-				continue;
-			rung_input_hung_up(connection->exchange);
-			rung_body_give_up(connection->exchange);
+			rung_loop_hung_up(events[i].data.ptr);
 		}
 	} while (count == 64);
 }
@@ -304,7 +362,7 @@ static int32_t patience(const struct loop *loop)
 {
 	if (has_tls_work(loop))
 		return 0;
-	if (loop->polled)
+	if (loop->polled || loop->left)
 		return RUNG_RETRY_MS;
 	if (loop->is_draining)
 		return rung_drain_patience();
@@ -312,6 +370,15 @@ static int32_t patience(const struct loop *loop)
 		return RUNG_LOOK_MS;
 	int32_t accept = rung_accept_patience(loop);
 	return loop->connections && accept < 0 ? RUNG_WALK_MS : accept;
+}
+
+/* A turn in which nothing happened was most likely ended by a client that hung up. Others may wait for some turns. */
+static bool may_have_left(struct loop *loop)
+{
+	bool is_quiet = !loop->is_busy;
+
+	loop->is_busy = false;
+	return is_quiet || loop->suspended || loop->turns++ % 16 == 0;
 }
 
 static void *turn(void *argument)
@@ -327,9 +394,10 @@ static void *turn(void *argument)
 		MHD_run_wait(loop->daemon, patience(loop));
 		if (atomic_load_explicit(&loop->has_mail, memory_order_relaxed))
 			take_mail(loop);
-		/* While bodies arrive there are turns without number; a hang-up may wait for some of them. */
-		if (loop->suspended || (loop->arriving && loop->turns++ % 16 == 0))
+		if (may_have_left(loop))
 			read_watch(loop);
+		if (loop->left)
+			tell_of_hang_ups(loop);
 		if (loop->polled)
 			rung_body_poll(loop);
 		if (loop->files)

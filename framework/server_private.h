@@ -110,6 +110,8 @@ struct connection {
 	bool is_ended;    /* its input is */
 	bool is_tls;
 	struct tls_pair *pair; /* the certificate it began with; NULL: none yet */
+	struct connection *next_left,
+		**left_place; /* those whose leaving is still to be told; NULL: it is none */
 };
 
 /* What a worker does with an exchange. */
@@ -141,7 +143,7 @@ struct exchange {
 	bool is_broken;      /* its body, of request or answer, went wrong */
 	bool is_cut;         /* the drain's deadline found it unfinished */
 	bool is_given_up;    /* its answer waited for more, and its client has left */
-	bool is_arriving;    /* its request's body is not whole yet; counted in loop->arriving */
+	bool is_arriving;    /* its request's body is not whole yet */
 	int64_t input_size;  /* bytes of the request's body that came, kept or not */
 	int64_t input_limit; /* those that are kept */
 	int input_err;       /* why they could not be kept, or 0 */
@@ -199,14 +201,15 @@ struct loop {
 	int64_t next_walk;         /* along the connections, in milliseconds of rung_clock() */
 	int64_t now; /* as a handler's end found it in this turn, 0: none ran; spares asking again */
 	struct connection *connections;
+	struct connection *left;
 	unsigned connection_count;
 	unsigned away;      /* exchanges with a job */
 	unsigned suspended; /* exchanges that libmicrohttpd leaves alone */
-	unsigned arriving;  /* requests whose body is not whole yet */
 	unsigned turns;
 	bool is_draining, is_past_deadline;
-	bool has_ended; /* nobody takes mail any more */
+	bool has_ended;        /* nobody takes mail any more */
 	int64_t listeners_end; /* by rung_clock(), once is_draining: when they are closed */
+	bool is_busy;          /* something was answered in this turn */
 	bool has_told;         /* of a refusal that libmicrohttpd is about to tell of */
 	unsigned cut;          /* requests that the deadline cut */
 };
@@ -368,9 +371,8 @@ void rung_loop_close(struct loop *loop); /* joins the thread, frees everything *
 /* Has the mail delivered on the loop's thread. Threads: any. */
 void rung_loop_post(struct loop *loop, struct rung_mail *mail);
 
-/* Notices from now on when the client hangs up, which libmicrohttpd does not while the connection is suspended, and not always while
- * a body arrives. */
-void rung_loop_watch(struct connection *connection);
+/* The client has hung up: has libmicrohttpd see that, which it does not always by itself, and bodies that wait given up. */
+void rung_loop_hung_up(struct connection *connection);
 
 /* -- server_answer.c: libmicrohttpd's callbacks ------------------------------------------------------------------ */
 
@@ -402,9 +404,6 @@ void rung_input_arrived(struct exchange *exchange);
 
 /* Too slow, or too late: reading it ends with `err`. */
 void rung_input_cut(struct exchange *exchange, int err);
-
-/* The client has closed its sending half. */
-void rung_input_hung_up(struct exchange *exchange);
 
 /* The request ends: what the arena does not hold is given back. */
 void rung_input_release(struct exchange *exchange);
