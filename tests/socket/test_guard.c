@@ -436,8 +436,8 @@ Test(guard, an_expectation_without_a_body_is_answered)
 		"GET /one HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n",
 		"POST /one HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n",
 		"GET /one HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\nGET /two HTTP/1.1\r\nHost: h\r\n\r\n",
-		"POST /one HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n"
-		"POST /two HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+		("POST /one HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n"
+		 "POST /two HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"),
 	};
 	struct rung_server *server = test_server(rung_run(tell), plain);
 
