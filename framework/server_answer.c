@@ -440,7 +440,7 @@ void rung_answer_done(
 	if (exchange->connection->has_left)
 		rung_loop_hung_up(exchange->connection);
 	exchange->connection = NULL;
-	/* Only one whose body goes by is with a worker while libmicrohttpd looks at its connection. */
+	/* With a worker while libmicrohttpd looks at its connection is one whose body goes by, or that is about to sleep. */
 	if (exchange->job == RUNG_JOB_NONE)
 		end_exchange(exchange, why);
 	else if (exchange->stream)

@@ -288,6 +288,89 @@ Test(workers, a_client_that_leaves_meanwhile_is_harmless)
 	ASSERT_INT(rung_server_destroy(server), 0);
 }
 
+/* -- a loop that is held ------------------------------------------------------------------------------------------- */
+
+static atomic_int holds, releases;
+
+/* Asked on the loop, when a request with a body comes. */
+static bool hold_loop(const struct rung_app *self, struct rung_env *env, struct rung_admission *admission)
+{
+	(void)self, (void)env, (void)admission;
+	int number = atomic_fetch_add(&holds, 1) + 1;
+	while (atomic_load(&releases) < number)
+		usleep(1000);
+	return true;
+}
+
+static int slow_and_noted(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	(void)self;
+	if (strcmp(env->method, "GET") != 0)
+		return rung_reply_text(res, 200, "held");
+	if (rung_on_finish(env, note_outcome, NULL) < 0)
+		return -ENOMEM;
+	wait_at_gate();
+	return rung_reply_text(res, 200, "slept");
+}
+
+static const struct rung_app_class holding_class = {
+	.size = sizeof(struct rung_app),
+	.name = "holding",
+	.flags = RUNG_ENDPOINT,
+	.call = slow_and_noted,
+	.admit = hold_loop,
+};
+
+static void wait_for_holds(int count)
+{
+	for (int i = 0; i < 1000 && atomic_load(&holds) < count; i++)
+		usleep(5 * 1000);
+	ASSERT_INT(atomic_load(&holds), count);
+}
+
+static int add_client(struct rung_server *server)
+{
+	int ends[2];
+
+	cr_assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+	ASSERT_INT(rung_server_add(server, ends[1]), 0);
+	return ends[0];
+}
+
+static void say(int fd, const char *text)
+{
+	cr_assert(send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text));
+}
+
+/* Its connection ends in the one turn between the handler's start and the connection's sleep. */
+Test(workers, a_client_may_leave_before_its_connection_sleeps)
+{
+	const char *post = "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx";
+	struct rung_server *server = test_server(
+		rung_app_new(&holding_class), (struct rung_server_options){ .workers = 2, .loops = 1 });
+	/* The oldest is looked at in every turn, with or without an event; so that is another one. */
+	int oldest = add_client(server), first = add_client(server);
+	int leaver = add_client(server), second = add_client(server);
+
+	say(first, post);
+	wait_for_holds(1);
+	say(leaver, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+	say(second, post);
+	atomic_store(&releases, 1);
+	wait_for_holds(2);
+	wait_for_arrivals(1);
+	close(leaver);
+	atomic_store(&releases, 2);
+	expect_answer(second, "held");
+	open_gate();
+	expect_answer(first, "held");
+	close(oldest);
+	for (int i = 0; i < 500 && !atomic_load(&aborted); i++)
+		usleep(10 * 1000);
+	ASSERT_INT(atomic_load(&aborted), 1);
+	ASSERT_INT(rung_server_destroy(server), 0);
+}
+
 Test(workers, numbers_that_make_no_sense_are_refused)
 {
 	struct rung_server *server = rung_server_new(rung_run(hello), .workers = 100000);
