@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+static const time_t last_written = 253402300799; /* with four digits for the year */
 static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
 static const char *const long_days[7] = { "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday",
 	"Saturday" };
@@ -141,7 +142,7 @@ static int make_time(struct tm *parts, time_t *ret_when)
 		return -EINVAL;
 	time_t when = timegm(&made);
 	bool same_day = made.tm_mday == parts->tm_mday && made.tm_mon == parts->tm_mon;
-	if (!same_day && parts->tm_sec < 60)
+	if ((!same_day && parts->tm_sec < 60) || when > last_written)
 		return -EINVAL;
 	*ret_when = when;
 	return 0;

@@ -99,7 +99,8 @@ static int append_route(struct place **list, const struct rung_route *route)
 {
 	for (; *list; list = &(*list)->next)
 		if (same_method((*list)->route, route))
-			return rung_refuse(-EINVAL, "routes: %s %s and %s are the same; drop one of them",
+			return rung_refuse(-EINVAL,
+				"routes: two are the same: %s %s and %s; drop one of them",
 				route->method ? route->method : "any", (*list)->route->pattern,
 				route->pattern);
 	*list = calloc(1, sizeof **list);

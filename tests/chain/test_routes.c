@@ -348,9 +348,9 @@ Test(routes, what_are_no_routes_is_refused_with_the_mend)
 	ASSERT_STR(rung_error(), "route: \"x\" is no pattern; start it with \"/\"");
 	ASSERT_INT(frees, 2);
 	cr_assert_null(rung_routes(rung_get("/:a", tell, OWNED), rung_get("/:b", tell)));
-	ASSERT_STR(rung_error(), "routes: GET /:a and /:b are the same; drop one of them");
+	ASSERT_STR(rung_error(), "routes: two are the same: GET /:a and /:b; drop one of them");
 	cr_assert_null(rung_routes(rung_any("/x", tell), rung_any("/x", tell)));
-	ASSERT_STR(rung_error(), "routes: any /x and /x are the same; drop one of them");
+	ASSERT_STR(rung_error(), "routes: two are the same: any /x and /x; drop one of them");
 	cr_assert_null(rung_routes(rung_run(tell), rung_get("/", tell)));
 	ASSERT_HAS(rung_error(),
 		"routes: run takes every path, so what follows it is never reached; put it last");

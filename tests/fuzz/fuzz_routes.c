@@ -142,7 +142,7 @@ static struct rung_app *make_routes(char **at, char patterns[][MOST + 1], size_t
 	list[count] = &rung_end_;
 	app = count ? rung_routes_new(list) : NULL;
 	if (count && !app)
-		insist(strstr(rung_error(), "are the same") != NULL,
+		insist(strstr(rung_error(), "two are the same") != NULL,
 			"refused only for two that are the same");
 	*ret_count = count;
 	return app;

@@ -85,7 +85,7 @@ Test(date, what_is_no_date_is_refused)
 		"Sun, 06 Nov 19940 08:49:37 GMT", "Sun, +6 Nov 1994 08:49:37 GMT",
 		"Sunday, 06-Nov-1994 08:49:37 GMT", "Sun, 06-Nov-94 08:49:37 GMT",
 		"Sun Nov 06 08:49:37 1994 GMT", "Sun Nov 6 08:49:37 1994", "Sun Nov  6 8:49:37 1994",
-		"Sun Nov  6 08:49:37 94" };
+		"Sun Nov  6 08:49:37 94", "Fri, 31 Dec 9999 23:59:60 GMT" };
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		time_t when = 7;

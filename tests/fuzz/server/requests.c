@@ -248,6 +248,13 @@ static void check_framing(struct request *request, const struct framing *framing
 	request->is_chunked = framing->codings > 0;
 }
 
+/* To libmicrohttpd this is an empty line, and it overwrites what could tell. */
+static bool ends_unseen(const struct reader *reader, struct text line)
+{
+	return line.size == 1 && (*line.at == ':' || *line.at == '\0') && line.at[1] == '\n' &&
+	       reader->has_bare_lf;
+}
+
 /* Returns false when the bytes end in it. */
 static bool read_head(struct reader *reader, struct request *request)
 {
@@ -263,6 +270,11 @@ static bool read_head(struct reader *reader, struct request *request)
 			return false;
 		if (line.size == 0)
 			break;
+		if (framing.fields && ends_unseen(reader, line)) {
+			reader->has_bare_lf = false;
+			worsen(request, ODD);
+			break;
+		}
 		read_field(request, &framing, line);
 	}
 	if (reader->has_bare_lf)
