@@ -59,7 +59,7 @@ struct rung_order {
 struct rung_admission {
 	int64_t body_limit; /* bytes; at first the server's */
 	bool answers_large; /* some app answers 413 to what is larger, so that layers outside it see that too */
-	bool stream_input;  /* the body is read as it comes, by a handler on a worker */
+	bool stream_input; /* the body is read as it comes, by a handler on a worker */
 };
 
 struct rung_app_class {
@@ -88,8 +88,7 @@ struct rung_app_class {
 	 * the stack is called at once with an empty one, and the connection ends with the answer. An app that holds
 	 * others asks the one that would answer, by rung_admit(). NULL: as if true; next is asked then too.
 	 */
-	bool (*admit)(
-		const struct rung_app *self, struct rung_env *env, struct rung_admission *admission);
+	bool (*admit)(const struct rung_app *self, struct rung_env *env, struct rung_admission *admission);
 	/* A probe that the app brings: it looks on at every link of the stack that starts, beside those of the setup. Asked
 	 * before anything starts. NULL, or a result of NULL: none. */
 	const struct rung_probe *(*probe)(struct rung_app *app, const struct rung_setup *setup);
@@ -178,8 +177,7 @@ static inline void rung_next(const struct rung_app *self, struct rung_env *env, 
 }
 
 /* Asks an app, and what is inside it, about the body of a request: for a class's `admit`. */
-RUNG_API bool rung_admit(
-	const struct rung_app *app, struct rung_env *env, struct rung_admission *admission);
+RUNG_API bool rung_admit(const struct rung_app *app, struct rung_env *env, struct rung_admission *admission);
 
 /* -- stacks ------------------------------------------------------------------------------------------------ */
 

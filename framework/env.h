@@ -30,8 +30,8 @@ struct rung_env {
 	const char *query;       /* without "?", "" if none */
 	const char *protocol;    /* "HTTP/1.1" */
 	const char *uri;         /* the URI this view was dispatched for; NULL in the client's own */
-	int64_t content_length;  /* bytes of request body; 0 if none; -1: not known, one in chunks that is read as it comes */
-	unsigned hop;            /* redispatches between the client and this view; 0: from the client */
+	int64_t content_length; /* bytes of request body; 0 if none; -1: not known, one in chunks that is read as it comes */
+	unsigned hop;                 /* redispatches between the client and this view; 0: from the client */
 	const struct rung_env *outer; /* the view this one was opened from, NULL for the root */
 
 	/* private */
@@ -133,9 +133,10 @@ struct rung_target {
 	const char *script_name;
 	const char *path_info;
 	const char *query;
-	const char *uri;   /* rung_view() alone: what env->uri shall be */
-	bool drop_body;    /* rung_view() alone: no request body and no header fields that describe one */
-	unsigned max_hops; /* rung_view() alone: how deep env->hop may get; 0: the setup's, 10; never above 50 */
+	const char *uri; /* rung_view() alone: what env->uri shall be */
+	bool drop_body;  /* rung_view() alone: no request body and no header fields that describe one */
+	unsigned
+		max_hops; /* rung_view() alone: how deep env->hop may get; 0: the setup's, 10; never above 50 */
 };
 
 /*

@@ -87,8 +87,7 @@ int rung_reply_textf(struct rung_response *res, int status, const char *format, 
 	return rung_body_static(res, text, (size_t)size);
 }
 
-int rung_reply_pipe(
-	struct rung_response *res, int status, const char *content_type, struct rung_pipe *pipe)
+int rung_reply_pipe(struct rung_response *res, int status, const char *content_type, struct rung_pipe *pipe)
 {
 	res->status = status;
 	if (content_type)

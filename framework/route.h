@@ -12,9 +12,9 @@ struct rung_route {
 	const char *method;  /* NULL: every one; rung_known_method()'s where there is one */
 	char *own_method;    /* what method points at, if it is the route's */
 	char *pattern;
-	struct rung_app *inner;              /* what answers: the route's .app, or one made of its .call */
-	bool is_function;                    /* inner was made of .call */
-	int64_t body_limit;                  /* bytes; 0: none of its own */
+	struct rung_app *inner; /* what answers: the route's .app, or one made of its .call */
+	bool is_function;       /* inner was made of .call */
+	int64_t body_limit;     /* bytes; 0: none of its own */
 	bool stream_input;
 	const char *params[RUNG_MAX_PARAMS]; /* names, pointing into param_names */
 	char *param_names;
@@ -43,8 +43,7 @@ bool rung_mount_admit(const struct rung_mount_app *mount, struct rung_env *env,
 	struct rung_admission *admission, const char *rest);
 
 /* The route's word on a body, and what is inside it. */
-bool rung_route_admit(
-	const struct rung_route *route, struct rung_env *env, struct rung_admission *admission);
+bool rung_route_admit(const struct rung_route *route, struct rung_env *env, struct rung_admission *admission);
 
 /* What the location leaves of the path ("" or "/..."), or NULL when the path is not below it. */
 const char *rung_mount_match(const struct rung_mount_app *mount, const char *path);

@@ -82,7 +82,8 @@ struct rung_server_options {
 	unsigned loops;       /* event loops; default one a core */
 	unsigned
 		workers; /* threads for handlers that wait; default 0: none, or 16 where a class has RUNG_BLOCKS */
-	const char *spool; /* the folder for large request bodies; default TMPDIR in the environment, else /tmp */
+	const char *
+		spool; /* the folder for large request bodies; default TMPDIR in the environment, else /tmp */
 	const struct rung_setup *setup; /* authorities and is_public are filled in when they are not given */
 	struct rung_limits limits;
 	/* Addresses, NULL-ended, at most 32: "127.0.0.1:8080", "[::1]:8080", "::1", "localhost:0", or "unix:/run/app.sock".

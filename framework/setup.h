@@ -48,7 +48,8 @@ struct rung_setup {
 	rung_log_fn log;                /* default: a line on standard error */
 	void *log_data;
 	const struct rung_probe *const *probes; /* NULL-ended, outermost first */
-	unsigned max_hops; /* redispatches one inside the other where a layer does not say; default 10, at most 50 */
+	unsigned
+		max_hops; /* redispatches one inside the other where a layer does not say; default 10, at most 50 */
 };
 
 /* Writes a line to the log while a stack starts, escaped as rung_log() does. */
