@@ -24,15 +24,10 @@ enum {
 
 /* -- whom the loop waits for --------------------------------------------------------------------------------------- */
 
-static int epoll_of(const struct loop *loop)
-{
-	return MHD_get_daemon_info(loop->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-}
-
 static void stop_waiting(struct loop *loop)
 {
 	for (unsigned i = 0; i < loop->acceptor_count && loop->is_accepting; i++)
-		epoll_ctl(epoll_of(loop), EPOLL_CTL_DEL, loop->acceptors[i].socket->fd, NULL);
+		epoll_ctl(rung_loop_epoll(loop), EPOLL_CTL_DEL, loop->acceptors[i].socket->fd, NULL);
 	loop->is_accepting = false;
 }
 
@@ -46,11 +41,11 @@ static int start_waiting(struct loop *loop)
 
 		if (acceptor->is_shared)
 			event.events |= EPOLLEXCLUSIVE;
-		if (epoll_ctl(epoll_of(loop), EPOLL_CTL_ADD, acceptor->socket->fd, &event) == 0)
+		if (epoll_ctl(rung_loop_epoll(loop), EPOLL_CTL_ADD, acceptor->socket->fd, &event) == 0)
 			continue;
 		int err = -errno;
 		while (i--)
-			epoll_ctl(epoll_of(loop), EPOLL_CTL_DEL, loop->acceptors[i].socket->fd, NULL);
+			epoll_ctl(rung_loop_epoll(loop), EPOLL_CTL_DEL, loop->acceptors[i].socket->fd, NULL);
 		return err;
 	}
 	loop->is_accepting = true;

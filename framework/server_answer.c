@@ -40,7 +40,7 @@ static struct exchange *take_exchange(struct loop *loop)
 	exchange->block_at = exchange->block_size = 0;
 	exchange->input_size = exchange->input_limit = 0;
 	exchange->input_err = 0;
-	exchange->is_unread = exchange->is_told = false;
+	exchange->is_unread = false;
 	exchange->stream = NULL;
 	exchange->response = NULL;
 	exchange->file_place = NULL;
@@ -127,7 +127,7 @@ static RUNG_COLD enum MHD_Result refuse(struct exchange *exchange, int status, c
 	const struct rung_env *env = &exchange->request.env;
 	char text[128];
 
-	exchange->is_refused = true;
+	exchange->is_refused = exchange->connection->lingers = true;
 	snprintf(text, sizeof text, "%d %s\n", status, reason);
 	rung_log(env, RUNG_LOG_INFO, "rung: refused %s: %d %s", rung_remote_address(env), status, reason);
 	return queue_refusal(exchange->mhd, text);
@@ -348,8 +348,6 @@ enum MHD_Result rung_answer(void *cls, struct MHD_Connection *mhd, const char *u
 		return result;
 	}
 	rung_input_arrived(exchange);
-	if (exchange->is_told)
-		return MHD_NO;
 	return exchange->is_run ? go_on(exchange) : complete(exchange);
 }
 

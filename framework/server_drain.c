@@ -134,7 +134,7 @@ static void begin(struct loop *loop)
 static bool may_end(const struct loop *loop)
 {
 	return loop->away == 0 && loop->suspended == 0 && loop->acceptor_count == 0 &&
-	       (loop->connection_count == 0 || loop->is_past_deadline);
+	       ((loop->connection_count == 0 && !loop->lingering) || loop->is_past_deadline);
 }
 
 bool rung_drain_turn(struct loop *loop)

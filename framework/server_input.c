@@ -95,6 +95,7 @@ struct rung_refusal rung_input_admit(struct exchange *exchange)
 	exchange->answers_large = admission.answers_large;
 	exchange->is_unread =
 		(!is_wanted || (is_large && admission.answers_large)) && (is_large || !is_at_hand(exchange));
+	exchange->connection->lingers = exchange->is_unread;
 	if (is_large && !exchange->is_unread)
 		return (struct rung_refusal){ 413, too_large };
 	if (admission.stream_input && server->workers && !exchange->is_unread)
@@ -118,37 +119,29 @@ void rung_input_cut(struct exchange *exchange, int err)
 
 /* -- pieces -------------------------------------------------------------------------------------------------------- */
 
-/* The connection ends with it: its sending half now, the other when the client has closed its own or sent too much. */
-static bool answer_past(struct exchange *exchange)
+/* The connection ends with it. */
+static void answer_past(struct exchange *exchange)
 {
 	const struct rung_env *env = &exchange->request.env;
 
 	if (!rung_write_past(exchange->mhd, exchange->connection->fd, "413 Content Too Large",
 		    "413 the request body is larger than this server takes\n"))
-		return false;
+		return;
+	exchange->connection->lingers = true;
 	rung_log(env, RUNG_LOG_INFO, "rung: refused %s: 413 %s", rung_remote_address(env), too_large);
-	shutdown(exchange->connection->fd, SHUT_WR);
-	return true;
 }
 
 /*
  * Past its limit a body is read on for a while and thrown away, since libmicrohttpd lets no answer be queued before its
- * end. Past that while the answer goes out by itself, and after as much again the connection is cut: closed any sooner,
- * what the client has sent and nobody has read would take the answer with it.
+ * end. Past that while the answer goes out by itself.
  */
 static enum MHD_Result throw_away(struct exchange *exchange, size_t *size)
 {
-	int64_t past = exchange->input_size - exchange->input_limit;
-
 	*size = 0;
-	if (past <= RUNG_SWALLOW)
+	if (exchange->input_size - exchange->input_limit <= RUNG_SWALLOW)
 		return MHD_YES;
-	if (past > 2 * (int64_t)RUNG_SWALLOW)
-		return MHD_NO;
-	if (!exchange->is_told && !answer_past(exchange))
-		return MHD_NO;
-	exchange->is_told = true;
-	return MHD_YES;
+	answer_past(exchange);
+	return MHD_NO;
 }
 
 /* What the worker has no room for stays with libmicrohttpd until it has. */

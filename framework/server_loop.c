@@ -48,6 +48,8 @@ static void forget_connection(struct connection *connection)
 	/* Before it is closed, so that no event names memory that is gone. */
 	if (connection->is_watched)
 		epoll_ctl(loop->watch_fd, EPOLL_CTL_DEL, connection->fd, NULL);
+	if (connection->lingers && !loop->is_past_deadline)
+		rung_linger(loop, connection->fd);
 	rung_peer_leave(loop->server->peers, connection->peer);
 	rung_tls_forget(connection);
 	free(connection);
@@ -241,6 +243,11 @@ static int epoll_of(struct MHD_Daemon *daemon)
 }
 
 /* libmicrohttpd passes over events whose data is NULL, so our descriptors can sit in its epoll set and end its wait. */
+int rung_loop_epoll(const struct loop *loop)
+{
+	return epoll_of(loop->daemon);
+}
+
 static int add_to_epoll(struct loop *loop, int fd)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
@@ -368,6 +375,8 @@ static int32_t patience(const struct loop *loop)
 		return rung_drain_patience();
 	if (loop->files)
 		return RUNG_LOOK_MS;
+	if (loop->lingering)
+		return RUNG_LINGER_MS;
 	int32_t accept = rung_accept_patience(loop);
 	return loop->connections && accept < 0 ? RUNG_WALK_MS : accept;
 }
@@ -402,6 +411,8 @@ static void *turn(void *argument)
 			rung_body_poll(loop);
 		if (loop->files)
 			look_at_files(loop);
+		if (loop->lingering)
+			rung_linger_turn(loop, false);
 		rung_accept_turn(loop);
 		if (loop->connections)
 			rung_look_at_times(loop);
@@ -444,6 +455,7 @@ void rung_loop_close(struct loop *loop)
 		MHD_stop_daemon(loop->tls_daemon);
 	if (loop->daemon)
 		MHD_stop_daemon(loop->daemon);
+	rung_linger_turn(loop, true);
 	free(loop->acceptors);
 	free(loop->acceptor_polls);
 	deliver_mail(loop, true);

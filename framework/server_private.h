@@ -3,7 +3,7 @@
  * on, server_socket.c their sockets, server_accept.c takes connections from them, server_loop.c is one event loop,
  * server_drain.c its end, server_takeover.c the change to another process, server_tls.c certificates, server_answer.c what
  * libmicrohttpd calls for a request, server_guard.c what of it is refused, server_input.c its body, server_send.c its answer,
- * server_body.c the answer's body, server_work.c the workers, server_time.c what takes too long, server_peers.c how many
+ * server_body.c the answer's body, server_work.c the workers, server_time.c what takes too long, server_linger.c who sends on when it is answered, server_peers.c how many
  * connections an address has.
  *
  * Everything of a loop belongs to its thread: its connections, its exchanges. Other threads reach it by mail alone. An
@@ -31,9 +31,10 @@ enum {
 	RUNG_RETRY_MS = 10,             /* how often a body is asked again that nobody can wake */
 	RUNG_LOOK_MS = 500,             /* how often files that are being sent are looked at */
 	RUNG_SWALLOW = 8 * 1024 *
-		       1024, /* bytes past a body's limit that are read, and again once the answer is out */
-	RUNG_LONG_MS = 50,   /* a handler that holds a loop longer is named in the log */
-	RUNG_WALK_MS = 1000, /* how often connections are looked at for what takes too long */
+		       1024,  /* bytes past a body's limit that are read, and again once the answer is out */
+	RUNG_LONG_MS = 50,    /* a handler that holds a loop longer is named in the log */
+	RUNG_LINGER_MS = 100, /* how often those are looked at that are answered and still send */
+	RUNG_WALK_MS = 1000,  /* how often connections are looked at for what takes too long */
 	RUNG_MAX_LISTENERS = 32, /* addresses */
 };
 
@@ -108,6 +109,7 @@ struct connection {
 	struct patience patience;
 	int64_t idle_end; /* while the loop drains: until when it is kept idle; 0: not known yet */
 	bool is_ended;    /* its input is */
+	bool lingers;     /* its client was answered while it sent */
 	bool is_tls;
 	struct tls_pair *pair; /* the certificate it began with; NULL: none yet */
 	struct connection *next_left,
@@ -149,7 +151,6 @@ struct exchange {
 	int input_err;       /* why they could not be kept, or 0 */
 	bool answers_large;  /* some app answers 413 to a body past the limit */
 	bool is_unread;      /* the chain runs without the body, and the connection ends with the answer */
-	bool is_told;        /* the answer was sent past libmicrohttpd: what still comes is thrown away */
 	struct rung_stream *stream;   /* a body that goes by; NULL: it is kept */
 	struct rung_mail stream_mail; /* the stream has room again */
 	bool is_refused;              /* the answer is ours, not the chain's */
@@ -171,6 +172,8 @@ struct exchange {
 	struct rung_finish how;   /* for RUNG_JOB_FINISH */
 	struct sockaddr_in6 peer; /* large enough for IPv4's; family AF_UNIX for what has no address */
 };
+
+struct lingering;
 
 struct loop {
 	struct rung_server *server;
@@ -202,6 +205,8 @@ struct loop {
 	int64_t now; /* as a handler's end found it in this turn, 0: none ran; spares asking again */
 	struct connection *connections;
 	struct connection *left;
+	struct lingering *lingering; /* closed, but for what the client may still send */
+	unsigned lingering_count;
 	unsigned connection_count;
 	unsigned away;      /* exchanges with a job */
 	unsigned suspended; /* exchanges that libmicrohttpd leaves alone */
@@ -368,6 +373,9 @@ int rung_loop_start(struct loop *loop);  /* its thread */
 void rung_loop_wake(struct loop *loop);  /* threads: any */
 void rung_loop_close(struct loop *loop); /* joins the thread, frees everything */
 
+/* The epoll set that ends the loop's wait. */
+int rung_loop_epoll(const struct loop *loop);
+
 /* Has the mail delivered on the loop's thread. Threads: any. */
 void rung_loop_post(struct loop *loop, struct rung_mail *mail);
 
@@ -407,6 +415,14 @@ void rung_input_cut(struct exchange *exchange, int err);
 
 /* The request ends: what the arena does not hold is given back. */
 void rung_input_release(struct exchange *exchange);
+
+/* -- server_linger.c ------------------------------------------------------------------------------------------- */
+
+/* The connection is about to be closed: its client may send on for a while. */
+void rung_linger(struct loop *loop, int connection_fd);
+
+/* Throws away what has come; when it is over, all of them. */
+void rung_linger_turn(struct loop *loop, bool is_over);
 
 /* -- server_guard.c ---------------------------------------------------------------------------------------------- */
 

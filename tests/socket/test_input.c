@@ -414,6 +414,48 @@ Test(input, chunks_without_end_are_answered_and_cut)
 	ASSERT_INT(rung_server_destroy(server), 0);
 }
 
+/* What it sends behind the answer does not break the connection before it has read that. */
+static void expect_answer_while_sending(struct rung_server *server, const char *head, size_t before)
+{
+	int fd = test_connect(server);
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+
+	cr_assert(send_text(fd, head));
+	cr_assert(send_body(fd, 0, before, 60000, strstr(head, "chunked") != NULL));
+	cr_assert(poll(&ready, 1, 10000) == 1, "there is no answer");
+	cr_assert(send_body(fd, before, before + 8000000, 60000, strstr(head, "chunked") != NULL),
+		"the connection broke: %s", strerror(errno));
+	ASSERT_HAS(read_answer(fd), "Connection: close");
+	expect_closed(fd);
+	/* It does not send on for ever. */
+	cr_assert_not(send_body(fd, 0, 256 * 1024 * 1024, 60000, false));
+	close(fd);
+}
+
+Test(input, an_answer_that_comes_early_is_not_lost)
+{
+	struct rung_server *server = limited_server();
+
+#define LARGE "Content-Length: 1000000000\r\n\r\n"
+	expect_answer_while_sending(server, "POST /small HTTP/1.1\r\nHost: h\r\n" LARGE, 0);
+	expect_answer_while_sending(server, "POST /nowhere HTTP/1.1\r\nHost: h\r\n" LARGE, 0);
+	expect_answer_while_sending(server, "POST /small HTTP/1.1\r\n" LARGE, 0);
+	expect_answer_while_sending(server, "POST /small" CHUNKED, 12 * 1024 * 1024);
+	ASSERT_INT(rung_server_destroy(server), 0);
+}
+
+Test(input, a_stop_waits_for_no_one_who_sends_on)
+{
+	struct rung_server *server = test_server(
+		limited(), (struct rung_server_options){ .limits = { .body = 1000, .drain_seconds = 1 } });
+	int fd = test_connect(server);
+
+	send_head(fd, "POST /small", 1000000000);
+	ASSERT_HAS(read_answer(fd), "HTTP/1.1 413 ");
+	ASSERT_INT(rung_server_destroy(server), 0);
+	close(fd);
+}
+
 static int no_body_wanted(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
 	size_t size;
