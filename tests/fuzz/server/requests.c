@@ -248,11 +248,25 @@ static void check_framing(struct request *request, const struct framing *framing
 	request->is_chunked = framing->codings > 0;
 }
 
-/* To libmicrohttpd this is an empty line, and it overwrites what could tell. */
-static bool ends_unseen(const struct reader *reader, struct text line)
+/*
+ * A line of the head. libmicrohttpd overwrites what ends lines with NULs, and lines end at a NUL: so one in front of a bare LF passes for a
+ * CR, and so does, in a line of its own, a colon, which it overwrites too. Nothing is left then that could tell.
+ */
+static bool next_head_line(
+	struct reader *reader, struct request *request, const struct framing *framing, struct text *ret_line)
 {
-	return line.size == 1 && (*line.at == ':' || *line.at == '\0') && line.at[1] == '\n' &&
-	       reader->has_bare_lf;
+	bool had_bare_lf = reader->has_bare_lf;
+
+	if (!next_line(reader, ret_line))
+		return false;
+	bool is_bare = ret_line->size && ret_line->at[ret_line->size] == '\n';
+	char last = is_bare ? ret_line->at[ret_line->size - 1] : 'x';
+	if (last != '\0' && (last != ':' || ret_line->size > 1 || !framing->fields))
+		return true;
+	ret_line->size--;
+	reader->has_bare_lf = had_bare_lf;
+	worsen(request, ODD);
+	return true;
 }
 
 /* Returns false when the bytes end in it. */
@@ -262,19 +276,14 @@ static bool read_head(struct reader *reader, struct request *request)
 	const char *begin = reader->at;
 	struct text line;
 
-	if (!next_line(reader, &line))
+	if (!next_head_line(reader, request, &framing, &line))
 		return false;
 	read_request_line(request, line);
 	for (;;) {
-		if (!next_line(reader, &line))
+		if (!next_head_line(reader, request, &framing, &line))
 			return false;
 		if (line.size == 0)
 			break;
-		if (framing.fields && ends_unseen(reader, line)) {
-			reader->has_bare_lf = false;
-			worsen(request, ODD);
-			break;
-		}
 		read_field(request, &framing, line);
 	}
 	if (reader->has_bare_lf)
