@@ -218,7 +218,7 @@ const char *rung_known_method(const char *method)
 {
 	static const char *const others[] = { rung_method_head, "POST", "PUT", "DELETE", "PATCH", "OPTIONS" };
 
-	if (method[0] == 'G' && method[1] == 'E' && method[2] == 'T' && !method[3])
+	if (rung_is_get(method))
 		return rung_method_get;
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
 		if (rung_same_text(method, others[i]))
@@ -232,7 +232,7 @@ struct rung_refusal rung_request_line(struct rung_request *request, const char *
 	struct rung_env *env = &request->env;
 	const struct rung_field *host = NULL;
 	struct rung_refusal refusal = check_fields(request, protocol, &host);
-	const char *known = rung_known_method(method);
+	const char *known = rung_is_get(method) ? rung_method_get : rung_known_method(method);
 
 	env->method = known ? known : method;
 	env->protocol = protocol;

@@ -173,6 +173,12 @@ extern const char rung_method_get[], rung_method_head[];
 /* The one string of a method that everybody knows, or NULL. */
 const char *rung_known_method(const char *method);
 
+/* As most are. */
+static inline bool rung_is_get(const char *method)
+{
+	return method[0] == 'G' && method[1] == 'E' && method[2] == 'T' && !method[3];
+}
+
 static inline bool rung_is_head(const struct rung_request *request)
 {
 	return request->env.method == rung_method_head;

@@ -29,10 +29,12 @@ void rung_guard_begin(struct exchange *exchange, const char *method, const char 
 {
 	const struct rung_raw_target *target = &exchange->target;
 
+	const char *method_end = rung_is_get(method) ? method + 3 : method + strlen(method);
+
 	exchange->wrong = NULL;
 	exchange->next_field = version + VERSION + LINE_END;
 	if (exchange->loop->server->knows_layout &&
-		(target->at != method + strlen(method) + 1 || version != target->at + target->size + 1))
+		(target->at != method_end + 1 || version != target->at + target->size + 1))
 		exchange->wrong = hidden;
 }
 

@@ -146,14 +146,16 @@ struct exchange {
 	bool is_cut;         /* the drain's deadline found it unfinished */
 	bool is_given_up;    /* its answer waited for more, and its client has left */
 	bool is_arriving;    /* its request's body is not whole yet */
+	bool answers_large;  /* some app answers 413 to a body past the limit */
+	bool is_unread;      /* the chain runs without the body, and the connection ends with the answer */
+	bool is_refused;     /* the answer is ours, not the chain's */
+	bool has_wake;       /* one came while a worker asked the body */
+	bool is_over;        /* a worker has read the body to its end */
 	int64_t input_size;  /* bytes of the request's body that came, kept or not */
 	int64_t input_limit; /* those that are kept */
 	int input_err;       /* why they could not be kept, or 0 */
-	bool answers_large;  /* some app answers 413 to a body past the limit */
-	bool is_unread;      /* the chain runs without the body, and the connection ends with the answer */
 	struct rung_stream *stream;   /* a body that goes by; NULL: it is kept */
 	struct rung_mail stream_mail; /* the stream has room again */
-	bool is_refused;              /* the answer is ours, not the chain's */
 	struct rung_response *response;
 	int err; /* why the response cannot be sent, or 0 */
 	int status;
@@ -164,13 +166,11 @@ struct exchange {
 	enum job job;
 	struct exchange *next_job;
 	struct rung_mail mail;       /* the job is done */
-	bool has_wake;               /* one came while a worker asked the body */
 	char *block;                 /* what a worker read of the body */
 	size_t block_at, block_size; /* bytes passed on, bytes in it */
 	ssize_t ending;              /* once is_over: what the body ended with */
-	bool is_over;
-	struct rung_finish how;   /* for RUNG_JOB_FINISH */
-	struct sockaddr_in6 peer; /* large enough for IPv4's; family AF_UNIX for what has no address */
+	struct rung_finish how;      /* for RUNG_JOB_FINISH */
+	struct sockaddr_in6 peer;    /* large enough for IPv4's; family AF_UNIX for what has no address */
 };
 
 struct lingering;
