@@ -38,12 +38,12 @@ build_targets() {
 	}
 }
 
-# start_server NAME COMMAND...: leaves its process in $pid and its port in $port.
+# start_server NAME COMMAND...: leaves its process in $pid and its port in $port. Standard error goes to $errors, if set.
 start_server() {
 	server_name=$1
 	shift
 	: >"$scratch/$server_name.out"
-	"$@" >"$scratch/$server_name.out" 2>"$scratch/$server_name.err" &
+	"$@" >"$scratch/$server_name.out" 2>"${errors:-$scratch/$server_name.err}" &
 	pid=$!
 	servers="$servers $pid"
 	for _ in $(seq 300); do
@@ -52,7 +52,7 @@ start_server() {
 		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.1
 	done
-	cat "$scratch/$server_name.err" >&2
+	cat "${errors:-$scratch/$server_name.err}" >&2
 	die "$server_name did not start"
 }
 

@@ -3,7 +3,10 @@
  * its last byte. So that two servers can be given the very same work, counted, where a load generator that runs for a
  * time gives each what it can take.
  *
- * Usage: load [-s STATUS] [-m METHOD] [-d BODY] [-H FIELD]... [-w COUNT -c FILE] PORT TARGET COUNT
+ * Usage: load [-s STATUS] [-m METHOD] [-d BODY | -b BYTES] [-H FIELD]... [-t] [-w COUNT -c FILE] PORT TARGET COUNT
+ *
+ * With -b the body is so many bytes of nothing in particular. With -t the median of the times from the first byte sent to
+ * the last one received is printed, in microseconds.
  *
  * With -w and -c, so many requests come before, and the calls that the counting allocator (alloc.c) noted in the file
  * during the rest are printed: on one connection, since a new one may well take memory.
@@ -20,16 +23,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { ROOM = 65536 };
+enum { ROOM = 65536, PIECE = 256 * 1024 };
 
 struct request {
 	const char *method, *body;
 	char fields[4096];
 	size_t fields_size;
 	long status;
-	unsigned long warm_up;
+	unsigned long warm_up, bytes;
+	bool is_timed;
 	const char *counter;
 };
 
@@ -90,10 +95,12 @@ static bool read_answer(struct stream *stream, long status)
 		return false;
 	left -= (long long)(stream->filled - head_size);
 	while (left > 0) {
-		stream->filled = 0;
-		if (!receive_more(stream, (size_t)left))
+		/* Not copied, so that a large one is not held up by who measures it. */
+		ssize_t got = recv(stream->fd, NULL, left < PIECE ? (size_t)left : PIECE, MSG_TRUNC);
+
+		if (got <= 0)
 			return false;
-		left -= (long long)stream->filled;
+		left -= got;
 	}
 	return left == 0;
 }
@@ -114,18 +121,60 @@ static int open_stream(struct stream *stream, unsigned long port)
 	return connect(stream->fd, (struct sockaddr *)&address, sizeof address);
 }
 
-static bool repeat(
-	struct stream *stream, const struct request *request, const char *text, unsigned long count)
+static bool send_request(const struct stream *stream, const char *text, size_t size, unsigned long bytes)
+{
+	static const char piece[PIECE];
+
+	if (!send_all(stream->fd, text, size))
+		return false;
+	for (unsigned long left = bytes, more; left; left -= more) {
+		more = left < PIECE ? left : PIECE;
+		if (!send_all(stream->fd, piece, more))
+			return false;
+	}
+	return true;
+}
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
+}
+
+/* `times`, unless NULL, has room for as many. */
+static bool repeat(struct stream *stream, const struct request *request, const char *text,
+	unsigned long count, double *times)
 {
 	size_t size = strlen(text);
 
-	for (unsigned long i = 0; i < count; i++)
-		if (!send_all(stream->fd, text, size) || !read_answer(stream, request->status)) {
+	for (unsigned long i = 0; i < count; i++) {
+		double begun = times ? now() : 0;
+
+		if (!send_request(stream, text, size, request->bytes) ||
+			!read_answer(stream, request->status)) {
 			fprintf(stderr, "load: request %lu of %lu: %.60s: not the answer expected: %.200s\n",
 				i + 1, count, text, stream->buffer);
 			return false;
 		}
+		if (times)
+			times[i] = now() - begun;
+	}
 	return true;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double left = *(const double *)a, right = *(const double *)b;
+
+	return (left > right) - (left < right);
+}
+
+static void print_median(double *times, unsigned long count)
+{
+	qsort(times, count, sizeof *times, compare);
+	printf("%.1f\n", times[count / 2]);
 }
 
 /* The number that the file begins with; 0 without a file. */
@@ -151,21 +200,27 @@ static int run(const struct request *request, unsigned long port, const char *ta
 	uint64_t before, after;
 	int size;
 
-	if (request->body)
-		snprintf(length, sizeof length, "Content-Length: %zu\r\n", strlen(request->body));
+	if (request->body || request->bytes)
+		snprintf(length, sizeof length, "Content-Length: %zu\r\n",
+			request->body ? strlen(request->body) : request->bytes);
 	size = snprintf(text, sizeof text, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%lu\r\n%s%s\r\n%s",
 		request->method, target, port, request->fields, length, request->body ? request->body : "");
 	if (size < 0 || (size_t)size >= sizeof text || open_stream(&stream, port) < 0) {
 		perror("load: connect");
 		return 1;
 	}
-	if (!repeat(&stream, request, text, request->warm_up) || !read_counter(request->counter, &before) ||
-		!repeat(&stream, request, text, count) || !read_counter(request->counter, &after))
-		return 1;
-	if (request->counter)
+	double *times = request->is_timed && count ? calloc(count, sizeof *times) : NULL;
+	bool went_well = repeat(&stream, request, text, request->warm_up, NULL) &&
+			 read_counter(request->counter, &before) &&
+			 repeat(&stream, request, text, count, times) &&
+			 read_counter(request->counter, &after);
+	if (went_well && request->counter)
 		printf("%llu\n", (unsigned long long)(after - before));
+	if (went_well && times)
+		print_median(times, count);
+	free(times);
 	close(stream.fd);
-	return 0;
+	return went_well ? 0 : 1;
 }
 
 /* Takes one option. Returns false when there is no such thing. */
@@ -186,6 +241,12 @@ static bool take_option(struct request *request, int option)
 	case 'c':
 		request->counter = optarg;
 		return true;
+	case 'b':
+		request->bytes = strtoul(optarg, NULL, 10);
+		return true;
+	case 't':
+		request->is_timed = true;
+		return true;
 	case 'd':
 		request->body = optarg;
 		return true;
@@ -204,11 +265,11 @@ int main(int argc, char **argv)
 	struct request request = { .method = "GET", .status = 200 };
 	bool understood = true;
 
-	for (int option; understood && (option = getopt(argc, argv, "s:m:d:w:c:H:")) != -1;)
+	for (int option; understood && (option = getopt(argc, argv, "s:m:d:b:tw:c:H:")) != -1;)
 		understood = take_option(&request, option);
 	if (!understood || argc - optind != 3) {
-		fprintf(stderr, "usage: load [-s STATUS] [-m METHOD] [-d BODY] [-H FIELD]... "
-				"[-w COUNT -c FILE] PORT TARGET COUNT\n");
+		fprintf(stderr, "usage: load [-s STATUS] [-m METHOD] [-d BODY | -b BYTES] [-H FIELD]... "
+				"[-t] [-w COUNT -c FILE] PORT TARGET COUNT\n");
 		return 2;
 	}
 	return run(&request, strtoul(argv[optind], NULL, 10), argv[optind + 1],

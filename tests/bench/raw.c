@@ -2,17 +2,23 @@
  * raw.c: the yardstick: libmicrohttpd with nothing on it. One epoll thread, default options, a response made and
  * destroyed for each request. What the library costs is what it needs beyond this.
  *
- * Usage: raw PORT [CONNECTION_MEMORY_BYTES]
+ * Usage: raw PORT [CONNECTION_MEMORY_BYTES [FILE]]
+ *
+ * With a file it answers by it to GET, and to POST by a greeting once the body has come, of which it keeps nothing.
  *
  * Port 0 picks a free one. The connection memory is left at libmicrohttpd's default unless it is given: counted
  * instructions are only comparable when both servers zero the same pool for each request.
  */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const char greeting[] = "Hello, World!\n";
 
@@ -46,7 +52,39 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *connection, cons
 	return result;
 }
 
-static struct MHD_Daemon *serve(unsigned long port, unsigned long connection_memory)
+static struct MHD_Response *open_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat info;
+
+	if (fd < 0 || fstat(fd, &info) < 0)
+		return NULL;
+	return MHD_create_response_from_fd((size_t)info.st_size, fd);
+}
+
+static enum MHD_Result carry(void *path, struct MHD_Connection *connection, const char *url,
+	const char *method, const char *version, const char *upload_data, size_t *upload_data_size,
+	void **con_cls)
+{
+	struct MHD_Response *response;
+	enum MHD_Result result;
+
+	if (*upload_data_size) {
+		*upload_data_size = 0;
+		return MHD_YES;
+	}
+	if (!*con_cls || strcmp(method, "GET") != 0)
+		return answer(NULL, connection, url, method, version, upload_data, upload_data_size, con_cls);
+	*con_cls = NULL;
+	response = open_file(path);
+	if (!response)
+		return MHD_NO;
+	result = MHD_queue_response(connection, MHD_HTTP_OK, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static struct MHD_Daemon *serve(unsigned long port, unsigned long connection_memory, char *file)
 {
 	struct sockaddr_in address = {
 		.sin_family = AF_INET,
@@ -58,9 +96,9 @@ static struct MHD_Daemon *serve(unsigned long port, unsigned long connection_mem
 		{ MHD_OPTION_END, 0, NULL },
 	};
 
-	return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, (uint16_t)port, NULL, NULL, answer, NULL,
-		MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_ARRAY,
-		connection_memory ? options : options + 1, MHD_OPTION_END);
+	return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, (uint16_t)port, NULL, NULL,
+		file ? carry : answer, file, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
+		MHD_OPTION_ARRAY, connection_memory ? options : options + 1, MHD_OPTION_END);
 }
 
 int main(int argc, char **argv)
@@ -71,7 +109,7 @@ int main(int argc, char **argv)
 	int signal_number;
 
 	if (port > 65535) {
-		fprintf(stderr, "usage: raw PORT [CONNECTION_MEMORY_BYTES]\n");
+		fprintf(stderr, "usage: raw PORT [CONNECTION_MEMORY_BYTES [FILE]]\n");
 		return 2;
 	}
 	/* Blocked before the thread is made, so that it inherits this and the end comes here. */
@@ -80,7 +118,7 @@ int main(int argc, char **argv)
 	sigaddset(&signals, SIGINT);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 
-	struct MHD_Daemon *daemon = serve(port, connection_memory);
+	struct MHD_Daemon *daemon = serve(port, connection_memory, argc > 3 ? argv[3] : NULL);
 	if (!daemon) {
 		fprintf(stderr, "raw: cannot serve on port %lu\n", port);
 		return 1;
