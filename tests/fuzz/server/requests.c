@@ -324,11 +324,16 @@ static bool read_trailers(struct reader *reader, struct request *request)
 {
 	struct text line, name;
 
-	for (;;) {
+	for (unsigned i = 0;; i++) {
 		if (!next_line(reader, &line))
 			return false;
 		if (line.size == 0)
 			return true;
+		/* As in a head, see next_head_line(); what follows on the line is passed over. */
+		if (*line.at == '\0' || (*line.at == ':' && i)) {
+			worsen(request, ODD);
+			return true;
+		}
 		/* Nobody is shown them. */
 		if (!split(&line, ':', &name) || !is_token(name) || has_control(line))
 			worsen(request, ODD);
