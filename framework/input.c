@@ -171,8 +171,9 @@ size_t rung_stream_put(struct rung_stream *stream, const char *bytes, size_t siz
 	pthread_mutex_lock(&stream->lock);
 	size_t taken = rung_ring_put(&stream->ring, bytes, size);
 	stream->is_held_up = taken < size;
-	pthread_cond_signal(&stream->changed);
 	pthread_mutex_unlock(&stream->lock);
+	/* Outside, or the reader would wake only to wait for the lock. The stream stays until this thread, the loop, ends it. */
+	pthread_cond_signal(&stream->changed);
 	return taken;
 }
 

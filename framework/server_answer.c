@@ -335,6 +335,9 @@ static __attribute__((noinline)) enum MHD_Result take_piece(
 	size_t given = *size;
 	enum MHD_Result result = rung_input_take(exchange, bytes, size);
 
+	/* It explains the turn: nobody need be asked whether something else does. */
+	exchange->loop->news++;
+	exchange->loop->is_busy = true;
 	exchange->connection->received += given - *size;
 	return result;
 }

@@ -214,7 +214,7 @@ struct loop {
 	bool is_draining, is_past_deadline;
 	bool has_ended;        /* nobody takes mail any more */
 	int64_t listeners_end; /* by rung_clock(), once is_draining: when they are closed */
-	bool is_busy;          /* something was answered in this turn */
+	bool is_busy;          /* something was answered, or a piece of a body came, in this turn */
 	bool has_told;         /* of a refusal that libmicrohttpd is about to tell of */
 	unsigned cut;          /* requests that the deadline cut */
 };
