@@ -164,9 +164,11 @@ static int judge_field(const struct basic_auth *auth, struct rung_env *env, cons
 		return 401;
 	value += scheme;
 	value += strspn(value, " ");
-	ssize_t size = base64_decode(value, strlen(value), decoded, MOST_DECODED);
+	size_t encoded = strlen(value);
+	ssize_t size = base64_decode(value, encoded, decoded, MOST_DECODED);
 	int rc = size < 0 ? 400 : judge(auth, env, decoded, (size_t)size);
-	explicit_bzero(decoded, sizeof decoded);
+	/* What was written, not the whole room: decoded text is shorter than encoded. */
+	explicit_bzero(decoded, encoded < sizeof decoded ? encoded : sizeof decoded);
 	return rc;
 }
 
