@@ -185,12 +185,13 @@ static void read_length(struct request *request, struct framing *framing, struct
 	/* Zeros in front are digits too. */
 	for (; value.size > 1 && *value.at == '0'; value.size--)
 		value.at++;
-	if (!value.size || value.size > 18)
+	if (!value.size)
 		worsen(request, BAD);
-	for (size_t i = 0; i < value.size && i < 18; i++) {
+	for (size_t i = 0; i < value.size; i++) {
 		if (value.at[i] < '0' || value.at[i] > '9')
 			worsen(request, BAD);
-		size = size * 10 + (size_t)(value.at[i] - '0');
+		/* More than that nobody sends. */
+		size = i < 18 ? size * 10 + (size_t)(value.at[i] - '0') : SIZE_MAX;
 	}
 	request->body_size = size;
 }
