@@ -24,6 +24,9 @@
 
 RUNG_BEGIN
 
+/* In place of a limit: none. Refused where it makes no sense: for memory, connections and hops. */
+#define RUNG_UNLIMITED (-1)
+
 struct rung_app;
 struct rung_env;
 struct rung_probe;

@@ -166,15 +166,30 @@ void rung_stream_close(struct rung_stream *stream)
 	pthread_mutex_destroy(&stream->lock);
 }
 
-size_t rung_stream_put(struct rung_stream *stream, const char *bytes, size_t size)
+size_t rung_stream_put(struct rung_stream *stream, const char *bytes, size_t size, bool *ret_is_untold)
 {
 	pthread_mutex_lock(&stream->lock);
 	size_t taken = rung_ring_put(&stream->ring, bytes, size);
+	bool is_enough = stream->ring.size >= RUNG_STREAM_ENOUGH;
+	bool is_waiting = stream->is_waiting;
 	stream->is_held_up = taken < size;
+	stream->is_waiting = is_waiting && !is_enough;
 	pthread_mutex_unlock(&stream->lock);
 	/* Outside, or the reader would wake only to wait for the lock. The stream stays until this thread, the loop, ends it. */
-	pthread_cond_signal(&stream->changed);
+	if (is_waiting && is_enough)
+		pthread_cond_signal(&stream->changed);
+	*ret_is_untold = is_waiting && !is_enough;
 	return taken;
+}
+
+void rung_stream_tell(struct rung_stream *stream)
+{
+	pthread_mutex_lock(&stream->lock);
+	bool is_waiting = stream->is_waiting;
+	stream->is_waiting = false;
+	pthread_mutex_unlock(&stream->lock);
+	if (is_waiting)
+		pthread_cond_signal(&stream->changed);
 }
 
 void rung_stream_told(struct rung_stream *stream)
@@ -197,8 +212,11 @@ void rung_stream_end(struct rung_stream *stream, int err)
 static ssize_t read_stream(struct rung_stream *stream, void *buffer, size_t max)
 {
 	pthread_mutex_lock(&stream->lock);
-	while (!stream->ring.size && !stream->has_ended)
+	while (!stream->ring.size && !stream->has_ended) {
+		stream->is_waiting = true;
 		pthread_cond_wait(&stream->changed, &stream->lock);
+	}
+	stream->is_waiting = false;
 	/* A body that broke off says so at once: what is left of it is of no use. */
 	ssize_t n = stream->err ? stream->err : (ssize_t)rung_ring_take(&stream->ring, buffer, max);
 	if (n > 0)

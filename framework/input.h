@@ -43,6 +43,7 @@ struct rung_stream {
 	bool has_ended;
 	int err;         /* what it ended with, 0: whole */
 	int64_t taken;   /* bytes, by the reader */
+	bool is_waiting; /* the reader is, for bytes */
 	bool is_held_up; /* the writer waits for room */
 	bool is_telling; /* has_room was called, and rung_stream_told() not yet */
 	void (*has_room)(
@@ -50,14 +51,20 @@ struct rung_stream {
 	void *owner;
 };
 
-enum { RUNG_STREAM_ROOM = 128 * 1024 }; /* bytes between the loop and the worker */
+enum {
+	RUNG_STREAM_ROOM = 256 * 1024, /* bytes between the loop and the worker */
+	RUNG_STREAM_ENOUGH =
+		128 * 1024, /* bytes for which the worker is woken even though more may come at once */
+};
 
 /* Makes the request's body one that goes by; all in its arena. Returns 0 or -ENOMEM. */
 int rung_stream_open(struct rung_request *request, void (*has_room)(struct rung_stream *stream));
 void rung_stream_close(struct rung_stream *stream); /* when neither side uses it any more */
 
-/* Returns how many bytes it took; when not all, has_room will be called. */
-size_t rung_stream_put(struct rung_stream *stream, const char *bytes, size_t size);
+/* Returns how many bytes it took; when not all, has_room will be called. A reader that waits for fewer than are worth a
+ * change of threads is left asleep: then *ret_is_untold, and rung_stream_tell() is called once nothing more comes at once. */
+size_t rung_stream_put(struct rung_stream *stream, const char *bytes, size_t size, bool *ret_is_untold);
+void rung_stream_tell(struct rung_stream *stream);
 
 void rung_stream_told(struct rung_stream *stream);
 

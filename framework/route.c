@@ -230,7 +230,7 @@ static int fill_route(struct rung_route *route, const struct rung_route_options 
 	}
 	route->pattern = strdup(options->path);
 	route->param_names = strdup(options->path);
-	route->body_limit = options->body_limit;
+	route->body_limit = options->body_limit == RUNG_UNLIMITED ? INT64_MAX : options->body_limit;
 	route->stream_input = route->app.record_->may_wait = options->stream_input;
 	route->tree = rung_tree_new();
 	if ((options->method && !route->method) || !route->pattern || !route->param_names || !route->tree)
@@ -257,7 +257,7 @@ static int check_options(const struct rung_route_options *options)
 	if (options->app && (options->data || options->free_data))
 		return rung_refuse(-EINVAL, "route: %s has .data beside .app; .data belongs to a function",
 			options->path);
-	return options->body_limit < 0
+	return options->body_limit < 0 && options->body_limit != RUNG_UNLIMITED
 		       ? rung_refuse(-EINVAL, "route: %s has a negative .body_limit", options->path)
 		       : 0;
 }

@@ -31,7 +31,8 @@ struct rung_route_options {
 	struct rung_app *app;      /* instead of call: an endpoint or stack; its reference is taken */
 	const void *data;          /* given back by rung_data(self) */
 	void (*free_data)(void *); /* called with data when the route goes; NULL: data is not owned */
-	int64_t body_limit; /* bytes of request body, also above the server's own limit; more: 413; 0: the server's */
+	int64_t body_limit; /* bytes of request body, also above the server's own limit; more: 413; 0: the server's;
+			     * RUNG_UNLIMITED: whatever comes */
 	/* The handler runs when the head is there and reads the body as it comes, by rung_input_read(). It waits for it, so a
 	 * server of such a route has workers. */
 	bool stream_input;

@@ -15,9 +15,6 @@ RUNG_BEGIN
 
 struct rung_server;
 
-/* In place of a limit: none. Refused where it makes no sense: for memory, connections and hops. */
-#define RUNG_UNLIMITED (-1)
-
 /*
  * What a client controls, each with its limit. Zero means the default.
  *

@@ -41,6 +41,7 @@ static struct exchange *take_exchange(struct loop *loop)
 	exchange->input_size = exchange->input_limit = 0;
 	exchange->input_err = 0;
 	exchange->stream = NULL;
+	exchange->untold_place = NULL;
 	exchange->response = NULL;
 	exchange->file_place = NULL;
 	exchange->sent = 0;

@@ -152,11 +152,47 @@ static enum MHD_Result throw_away(struct exchange *exchange, size_t *size)
 	return MHD_NO;
 }
 
+static void forget_untold(struct exchange *exchange)
+{
+	if (!exchange->untold_place)
+		return;
+	*exchange->untold_place = exchange->next_untold;
+	if (exchange->next_untold)
+		exchange->next_untold->untold_place = exchange->untold_place;
+	exchange->untold_place = NULL;
+}
+
+static void note_untold(struct exchange *exchange)
+{
+	struct loop *loop = exchange->loop;
+
+	if (exchange->untold_place)
+		return;
+	exchange->next_untold = loop->untold;
+	exchange->untold_place = &loop->untold;
+	if (loop->untold)
+		loop->untold->untold_place = &exchange->next_untold;
+	loop->untold = exchange;
+}
+
+void rung_input_tell(struct loop *loop)
+{
+	while (loop->untold) {
+		struct exchange *exchange = loop->untold;
+
+		forget_untold(exchange);
+		rung_stream_tell(exchange->stream);
+	}
+}
+
 /* What the worker has no room for stays with libmicrohttpd until it has. */
 static enum MHD_Result pass_on(struct exchange *exchange, const char *bytes, size_t *size)
 {
-	size_t taken = rung_stream_put(exchange->stream, bytes, *size);
+	bool is_untold;
+	size_t taken = rung_stream_put(exchange->stream, bytes, *size, &is_untold);
 
+	if (is_untold)
+		note_untold(exchange);
 	exchange->input_size += (int64_t)taken;
 	*size -= taken;
 	if (*size)
@@ -211,6 +247,7 @@ void rung_input_release(struct exchange *exchange)
 {
 	if (exchange->request.spool.fd >= 0)
 		rung_spool_release(&exchange->request.spool);
+	forget_untold(exchange);
 	if (exchange->stream)
 		rung_stream_close(exchange->stream);
 	exchange->stream = NULL;

@@ -15,6 +15,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+enum { UNTOLD_TURNS = 32 };
+
 /* -- connections ------------------------------------------------------------------------------------------------- */
 
 /* Edges alone, so that the set stays quiet afterwards whether or not anybody acts on it. */
@@ -390,6 +392,19 @@ static bool may_have_left(struct loop *loop)
 	return is_quiet || loop->suspended || loop->turns++ % 16 == 0;
 }
 
+/* Readers of bodies are woken for what has come when nothing more comes at once, not for each piece of it; and after some turns in
+ * any case, since other clients may keep the loop from ever resting. */
+static void tell_readers(struct loop *loop)
+{
+	MHD_UNSIGNED_LONG_LONG milliseconds;
+	bool rests = MHD_get_timeout(loop->daemon, &milliseconds) != MHD_YES || milliseconds > 0;
+
+	if (!rests && ++loop->untold_turns < UNTOLD_TURNS)
+		return;
+	loop->untold_turns = 0;
+	rung_input_tell(loop);
+}
+
 static void *turn(void *argument)
 {
 	struct loop *loop = argument;
@@ -400,6 +415,8 @@ static void *turn(void *argument)
 	for (;;) {
 		if (rung_log_held)
 			rung_log_flush();
+		if (loop->untold)
+			tell_readers(loop);
 		MHD_run_wait(loop->daemon, patience(loop));
 		if (atomic_load_explicit(&loop->has_mail, memory_order_relaxed))
 			take_mail(loop);

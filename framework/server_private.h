@@ -156,6 +156,8 @@ struct exchange {
 	int input_err;       /* why they could not be kept, or 0 */
 	struct rung_stream *stream;   /* a body that goes by; NULL: it is kept */
 	struct rung_mail stream_mail; /* the stream has room again */
+	struct exchange *next_untold,
+		**untold_place; /* those whose reader does not know yet what has come; NULL: it is none */
 	struct rung_response *response;
 	int err; /* why the response cannot be sent, or 0 */
 	int status;
@@ -198,6 +200,8 @@ struct loop {
 	struct rung_arena_pool pool;
 	struct exchange *free;
 	unsigned free_count;
+	struct exchange *untold;   /* those whose reader sleeps over bytes */
+	unsigned untold_turns;     /* since readers were woken */
 	struct exchange *polled;   /* those whose body nobody can wake */
 	struct exchange *files;    /* those whose file is being sent */
 	struct timespec next_look; /* at these */
@@ -415,6 +419,9 @@ void rung_input_cut(struct exchange *exchange, int err);
 
 /* The request ends: what the arena does not hold is given back. */
 void rung_input_release(struct exchange *exchange);
+
+/* Wakes the readers of bodies for which something came. */
+void rung_input_tell(struct loop *loop);
 
 /* -- server_linger.c ------------------------------------------------------------------------------------------- */
 

@@ -4,7 +4,8 @@
  *
  * Usage: raw PORT [CONNECTION_MEMORY_BYTES [FILE]]
  *
- * With a file it answers by it to GET, and to POST by a greeting once the body has come, of which it keeps nothing.
+ * With a file it answers by it to GET, to POST by a greeting once the body has come, of which it keeps nothing, and to PUT by the
+ * same when the body is in a file without a name in TMPDIR.
  *
  * Port 0 picks a free one. The connection memory is left at libmicrohttpd's default unless it is given: counted
  * instructions are only comparable when both servers zero the same pool for each request.
@@ -14,6 +15,7 @@
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +64,42 @@ static struct MHD_Response *open_file(const char *path)
 	return MHD_create_response_from_fd((size_t)info.st_size, fd);
 }
 
+static bool write_all(int fd, const char *bytes, size_t size)
+{
+	while (size) {
+		ssize_t written = write(fd, bytes, size);
+
+		if (written <= 0)
+			return false;
+		bytes += written;
+		size -= (size_t)written;
+	}
+	return true;
+}
+
+/* What keeps a body must at least do. The descriptor, plus one, is the context. */
+static enum MHD_Result keep(
+	struct MHD_Connection *connection, const char *bytes, size_t *size, void **context)
+{
+	const char *folder = getenv("TMPDIR");
+	int fd = (int)(intptr_t)*context - 1;
+
+	if (fd < 0) {
+		fd = open(folder ? folder : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		*context = (void *)(intptr_t)(fd + 1);
+		return fd < 0 ? MHD_NO : MHD_YES;
+	}
+	if (*size) {
+		bool is_kept = write_all(fd, bytes, *size);
+
+		*size = 0;
+		return is_kept ? MHD_YES : MHD_NO;
+	}
+	close(fd);
+	*context = connection; /* the body has come */
+	return answer(NULL, connection, NULL, NULL, NULL, NULL, NULL, context);
+}
+
 static enum MHD_Result carry(void *path, struct MHD_Connection *connection, const char *url,
 	const char *method, const char *version, const char *upload_data, size_t *upload_data_size,
 	void **con_cls)
@@ -69,6 +107,8 @@ static enum MHD_Result carry(void *path, struct MHD_Connection *connection, cons
 	struct MHD_Response *response;
 	enum MHD_Result result;
 
+	if (strcmp(method, "PUT") == 0)
+		return keep(connection, upload_data, upload_data_size, con_cls);
 	if (*upload_data_size) {
 		*upload_data_size = 0;
 		return MHD_YES;

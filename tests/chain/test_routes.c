@@ -334,7 +334,7 @@ Test(routes, what_is_no_route_is_refused_with_the_mend)
 	ASSERT_STR(rung_error(), "route: / has both a function and an app; give it one of them");
 	cr_assert_null(rung_get("/", .app = rung_run(tell), OWNED));
 	ASSERT_STR(rung_error(), "route: / has .data beside .app; .data belongs to a function");
-	cr_assert_null(rung_get("/", tell, .body_limit = -1, OWNED));
+	cr_assert_null(rung_get("/", tell, .body_limit = -2, OWNED));
 	ASSERT_STR(rung_error(), "route: / has a negative .body_limit");
 	cr_assert_null(rung_get("/", .app = rung_use(pass_on)));
 	ASSERT_HAS(rung_error(), "route: the stack of use ends in a layer");

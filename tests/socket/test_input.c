@@ -644,6 +644,73 @@ Test(input, a_slow_reader_holds_its_client_up_and_nothing_grows)
 	ASSERT_INT(rung_server_destroy(server), 0);
 }
 
+static atomic_int seen;
+
+static int count_bytes(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	char piece[1000];
+	ssize_t n;
+
+	(void)self;
+	while ((n = rung_input_read(env, piece, sizeof piece)) > 0)
+		atomic_fetch_add(&seen, (int)n);
+	return n < 0 ? (int)n : rung_reply_textf(res, 200, "%d", atomic_load(&seen));
+}
+
+static int discard(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	char piece[64 * 1024];
+
+	(void)self;
+	while (rung_input_read(env, piece, sizeof piece) > 0)
+		;
+	return rung_reply_empty(res, 204);
+}
+
+struct rush {
+	struct rung_server *server;
+	atomic_bool is_over;
+};
+
+/* Sends a body without end as fast as it is taken. */
+static void *rush(void *argument)
+{
+	static const char zeros[256 * 1024];
+	struct rush *rush = argument;
+	int fd = test_connect(rush->server);
+
+	send_head(fd, "POST /rush", (size_t)1 << 40);
+	while (!atomic_load(&rush->is_over) && send(fd, zeros, sizeof zeros, MSG_NOSIGNAL) > 0)
+		;
+	close(fd);
+	return NULL;
+}
+
+Test(input, small_pieces_reach_their_reader_though_the_loop_never_rests)
+{
+	struct rung_server *server = test_server(
+		rung_routes(rung_post("/read", count_bytes, .stream_input = true),
+			rung_post("/rush", discard, .stream_input = true, .body_limit = RUNG_UNLIMITED)),
+		(struct rung_server_options){ .loops = 1, .workers = 6 });
+	struct rush rushing = { .server = server };
+	pthread_t threads[4];
+	int fd = test_connect(server);
+
+	for (size_t i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, rush, &rushing);
+	send_head(fd, "POST /read", 200);
+	for (int i = 1; i <= 20; i++) {
+		cr_assert(send_text(fd, "0123456789"));
+		wait_for(&seen, 10 * i);
+	}
+	ASSERT_HAS(read_answer(fd), "200");
+	atomic_store(&rushing.is_over, true);
+	for (size_t i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	close(fd);
+	ASSERT_INT(rung_server_destroy(server), 0);
+}
+
 Test(input, a_client_that_leaves_in_the_middle_ends_the_reading)
 {
 	struct rung_server *server = stream_server(1024 * 1024);
