@@ -72,30 +72,36 @@ static void end_part(struct line *line)
 		line->text[line->size] = '\0';
 }
 
-/* Adds text of anybody's to a part. `blank` tells whether a space may stay: it may inside quotes. */
+/* The byte stays as it is; a space may inside quotes. */
+static bool stays(char c, bool blank)
+{
+	return (c > 0x20 || (blank && c == ' ')) && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* Adds text of anybody's to a part. `blank` tells whether a space may stay. */
 static void put_escaped(struct line *line, const char *text, bool blank)
 {
 	static const char hex[] = "0123456789abcdef";
 
 	if (line->is_cut)
 		return;
+	/* In variables of its own: a byte that is written may be any of the line's, as far as the compiler knows. */
+	char *at = line->text + line->size;
+	const char *end = line->text + line->limit;
 	for (; *text; text++) {
-		unsigned char byte = (unsigned char)*text;
-		bool stays = byte > 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
-
-		if ((stays || (blank && byte == ' ')) && line->size < line->limit) {
-			line->text[line->size++] = *text;
+		if (stays(*text, blank) && at < end) {
+			*at++ = *text;
 			continue;
 		}
-		if (line->size + 4 > line->limit) {
-			line->is_cut = true;
-			return;
-		}
-		line->text[line->size++] = '\\';
-		line->text[line->size++] = 'x';
-		line->text[line->size++] = hex[byte >> 4];
-		line->text[line->size++] = hex[byte & 15];
+		line->is_cut = at + 4 > end;
+		if (line->is_cut)
+			break;
+		*at++ = '\\';
+		*at++ = 'x';
+		*at++ = hex[(unsigned char)*text >> 4];
+		*at++ = hex[*text & 15];
 	}
+	line->size = (size_t)(at - line->text);
 }
 
 static void put_part(struct line *line, size_t room, const char *text, bool blank)

@@ -14,10 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	MOST_DECODED = 8190, /* bytes of user, colon and password; a multiple of three */
-	NO_DIGIT = 255,
-};
+enum { MOST_DECODED = 8190 }; /* bytes of user, colon and password; a multiple of three */
 
 struct basic_auth {
 	struct rung_app app;
@@ -28,6 +25,8 @@ struct basic_auth {
 	void (*free_data)(void *);
 	char *user, *password; /* NULL: check decides */
 	size_t user_size, password_size;
+	char *encoded; /* both as clients send them: who sends just that is right, and nothing need be decoded */
+	size_t encoded_size;
 };
 
 const struct rung_key rung_remote_user_key = { .name = "basic_auth.remote_user" };
@@ -58,16 +57,73 @@ bool rung_equal_constant_time(const void *secret, size_t secret_size, const void
 
 /* -- decoding ------------------------------------------------------------------------------------------------- */
 
-static unsigned base64_digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return (unsigned)(c - 'A');
-	if (c >= 'a' && c <= 'z')
-		return (unsigned)(c - 'a') + 26;
-	if (c >= '0' && c <= '9')
-		return (unsigned)(c - '0') + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : NO_DIGIT;
-}
+/* The value of a digit, plus one; 0 for all other bytes. */
+static const unsigned char base64_digits[256] = {
+	['A'] = 1,
+	2,
+	3,
+	4,
+	5,
+	6,
+	7,
+	8,
+	9,
+	10,
+	11,
+	12,
+	13,
+	14,
+	15,
+	16,
+	17,
+	18,
+	19,
+	20,
+	21,
+	22,
+	23,
+	24,
+	25,
+	26,
+	['a'] = 27,
+	28,
+	29,
+	30,
+	31,
+	32,
+	33,
+	34,
+	35,
+	36,
+	37,
+	38,
+	39,
+	40,
+	41,
+	42,
+	43,
+	44,
+	45,
+	46,
+	47,
+	48,
+	49,
+	50,
+	51,
+	52,
+	['0'] = 53,
+	54,
+	55,
+	56,
+	57,
+	58,
+	59,
+	60,
+	61,
+	62,
+	['+'] = 63,
+	['/'] = 64,
+};
 
 /* The digits of one group of four; -1 for another byte. The padding counts as digits of value 0. */
 static long base64_group(const char *text, size_t digits)
@@ -75,11 +131,11 @@ static long base64_group(const char *text, size_t digits)
 	unsigned long bits = 0;
 
 	for (size_t i = 0; i < 4; i++) {
-		unsigned digit = i < digits ? base64_digit(text[i]) : 0;
+		unsigned digit = i < digits ? base64_digits[(unsigned char)text[i]] : 1;
 
-		if (digit == NO_DIGIT)
+		if (!digit)
 			return -1;
-		bits = bits << 6 | digit;
+		bits = bits << 6 | (digit - 1);
 	}
 	return (long)bits;
 }
@@ -158,13 +214,15 @@ static int judge(const struct basic_auth *auth, struct rung_env *env, char *text
 static int judge_field(const struct basic_auth *auth, struct rung_env *env, const char *value)
 {
 	char decoded[MOST_DECODED + 1];
-	size_t scheme = strcspn(value, " \t");
 
-	if (scheme != 5 || strncasecmp(value, "Basic", 5) != 0)
+	if (strncasecmp(value, "Basic", 5) != 0 || (value[5] && value[5] != ' ' && value[5] != '\t'))
 		return 401;
-	value += scheme;
-	value += strspn(value, " ");
+	value += 5;
+	while (*value == ' ')
+		value++;
 	size_t encoded = strlen(value);
+	if (auth->encoded && rung_equal_constant_time(auth->encoded, auth->encoded_size, value, encoded))
+		return rung_env_set(env, &rung_remote_user_key, auth->user);
 	ssize_t size = base64_decode(value, encoded, decoded, MOST_DECODED);
 	int rc = size < 0 ? 400 : judge(auth, env, decoded, (size_t)size);
 	/* What was written, not the whole room: decoded text is shorter than encoded. */
@@ -180,7 +238,8 @@ static int find_field(const struct rung_env *env, const char **ret_value)
 	const char *value = NULL;
 
 	for (size_t i = 0; (field = rung_request_field(env, i)); i++) {
-		if (!rung_names_equal(field->name, "Authorization"))
+		if (field->name_size != strlen("Authorization") ||
+			!rung_names_equal(field->name, "Authorization"))
 			continue;
 		if (value)
 			return -EINVAL;
@@ -235,6 +294,7 @@ static void basic_auth_destroy(struct rung_app *app)
 		auth->free_data(auth->data);
 	wipe(auth->user);
 	wipe(auth->password);
+	wipe(auth->encoded);
 	free(auth->realm);
 	free(auth->challenge);
 }
@@ -282,6 +342,34 @@ static int check_options(const struct rung_basic_auth_options *options)
 	return 0;
 }
 
+/* "user:password" in base64. */
+static char *encode(const char *user, const char *password)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t user_size = strlen(user), size = user_size + 1 + strlen(password);
+	char *out = malloc((size + 2) / 3 * 4 + 1), *at = out;
+
+	for (size_t i = 0; out && i < size; i += 3) {
+		unsigned long bits = 0;
+
+		for (size_t j = i; j < i + 3; j++) {
+			char byte = j >= size        ? '\0'
+				    : j < user_size  ? user[j]
+				    : j == user_size ? ':'
+						     : password[j - user_size - 1];
+			bits = bits << 8 | (unsigned char)byte;
+		}
+		for (int shift = 18; shift >= 0; shift -= 6)
+			*at++ = digits[bits >> shift & 63];
+	}
+	if (!out)
+		return NULL;
+	for (size_t missing = (3 - size % 3) % 3; missing; missing--)
+		at[-(ptrdiff_t)missing] = '=';
+	*at = '\0';
+	return out;
+}
+
 static int copy_options(struct basic_auth *auth, const struct rung_basic_auth_options *options)
 {
 	auth->check = options->check;
@@ -296,8 +384,10 @@ static int copy_options(struct basic_auth *auth, const struct rung_basic_auth_op
 		return 0;
 	auth->user = strdup(options->user);
 	auth->password = strdup(options->password);
-	if (!auth->user || !auth->password)
+	auth->encoded = encode(options->user, options->password);
+	if (!auth->user || !auth->password || !auth->encoded)
 		return -ENOMEM;
+	auth->encoded_size = strlen(auth->encoded);
 	auth->user_size = strlen(auth->user);
 	auth->password_size = strlen(auth->password);
 	return 0;

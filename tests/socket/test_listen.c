@@ -4,6 +4,7 @@
 
 #include <rung/reproxy.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -87,12 +88,41 @@ static int connect_six(unsigned port)
 	return fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 ? fd : -1;
 }
 
+static int connect_from(const char *source, unsigned port)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET }, to = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	inet_pton(AF_INET, source, &from.sin_addr);
+	return fd >= 0 && bind(fd, (const struct sockaddr *)&from, sizeof from) == 0 &&
+			       connect(fd, (const struct sockaddr *)&to, sizeof to) == 0
+		       ? fd
+		       : -1;
+}
+
 static unsigned port_of(const char *url)
 {
 	return (unsigned)strtoul(strrchr(url, ':') + 1, NULL, 10);
 }
 
 /* -- addresses -------------------------------------------------------------------------------------------------------- */
+
+Test(listen, clients_are_named_by_their_addresses)
+{
+	static const char *const sources[] = { "127.0.0.1", "127.1.23.200", "127.99.100.101",
+		"127.255.10.9" };
+	struct rung_server *server = serve((struct rung_server_options){ LISTEN("127.0.0.1:0") });
+
+	for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+		char part[32];
+
+		snprintf(part, sizeof part, " from %s.", sources[i]);
+		expect_from(connect_from(sources[i], rung_server_port(server)), part);
+	}
+	ASSERT_INT(rung_server_destroy(server), 0);
+}
 
 Test(listen, several_addresses_each_with_its_url)
 {
