@@ -23,20 +23,21 @@ static int reply_not_found(struct rung_response *res)
 	return rung_reply_empty(res, 404);
 }
 
-/* It is there, perhaps, but not now. */
-static bool is_for_now(int err)
+/* It is there, perhaps, but not now, or not for this disk. */
+static bool is_failure(int err)
 {
-	return err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -EAGAIN;
+	return err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -EAGAIN || err == -EIO;
 }
 
-/* What opening failed of: mostly the file is not there for us; sometimes this process has no descriptor left, or another one
- * has the file for itself. */
+/* What opening failed of: mostly the file is not there for us; sometimes this process has no descriptor left, another one has the
+ * file for itself, or the disk fails. */
 static int reply_failed_open(
 	const struct files *files, struct rung_env *env, struct rung_response *res, int err)
 {
-	if (is_for_now(err))
-		return rung_fail(env, -ENOMEM, "files: cannot open a file: %s", strerror(-err));
-	if (err == -EACCES || err == -EIO)
+	if (is_failure(err))
+		return rung_fail(
+			env, err == -EIO ? err : -ENOMEM, "files: cannot open a file: %s", strerror(-err));
+	if (err == -EACCES)
 		rung_log(env, RUNG_LOG_WARNING, "rung: files: %s%s: %s", files->root, env->path_info,
 			strerror(-err));
 	return reply_not_found(res);
@@ -77,7 +78,7 @@ static int reply_missing(const struct files *files, struct rung_env *env, struct
 	const char *accept = NULL;
 	struct stat info;
 
-	if (!files->fallback || is_for_now(err))
+	if (!files->fallback || is_failure(err))
 		return reply_failed_open(files, env, res, err);
 	rung_header_add(res, "Vary", "Accept");
 	if (files_list_field(env, "Accept", &accept) < 0)
@@ -150,7 +151,7 @@ static int reply_folder(
 		if (fd >= 0)
 			return files_send(files, env, res, index, fd, &info);
 	}
-	if (files->listing && !is_for_now(fd))
+	if (files->listing && !is_failure(fd))
 		return reply_listing(files, env, res, path);
 	return reply_missing(files, env, res, fd);
 }

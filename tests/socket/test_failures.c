@@ -670,6 +670,7 @@ static const struct {
 	{ FAIL_ACCEPT, ECONNABORTED },
 	{ FAIL_OPEN, ENOMEM },
 	{ FAIL_OPEN, EMFILE },
+	{ FAIL_OPEN, EIO },
 	{ FAIL_STAT, ENOMEM },
 	{ FAIL_READ, EIO },
 	{ FAIL_READ, EINTR },
