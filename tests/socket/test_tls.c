@@ -300,6 +300,69 @@ Test(tls, plain_http_to_the_tls_port_ends_and_disturbs_nobody)
 	close(idle);
 }
 
+/* -- who takes too long ---------------------------------------------------------------------------------------------------- */
+
+/* Waits until the server closes; fails the test when it does not. */
+static void expect_closed(int fd)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	char some[4096];
+	ssize_t n;
+
+	do {
+		cr_assert(poll(&ready, 1, 10000) == 1, "it is not closed");
+		n = recv(fd, some, sizeof some, 0);
+	} while (n > 0);
+	close(fd);
+}
+
+Test(tls, who_takes_too_long_is_cut_as_in_plain_text)
+{
+	struct rung_server *server = serve_chain(
+		(struct rung_server_options){ .limits = { .header_seconds = 1, .idle_seconds = 1 } });
+	int silent = test_connect(server), half = test_connect(server);
+	static const char hello[] = "\x16\x03\x01\x02\x00\x01\x00"; /* a handshake that never goes on */
+	CURL *idle = new_client("root.pem"), *slow = new_client("root.pem");
+	curl_socket_t fd;
+	size_t sent;
+
+	cr_assert(send(half, hello, sizeof hello - 1, MSG_NOSIGNAL) > 0);
+	/* A head that is never finished, inside TLS. */
+	curl_easy_setopt(slow, CURLOPT_URL, rung_server_url(server));
+	curl_easy_setopt(slow, CURLOPT_CONNECT_ONLY, 1L);
+	cr_assert_eq(curl_easy_perform(slow), CURLE_OK);
+	cr_assert_eq(curl_easy_send(slow, "GET / HTTP/1.1\r\nHo", 18, &sent), CURLE_OK);
+	expect_on(idle, rung_server_url(server), "x", "https /x");
+	curl_easy_getinfo(idle, CURLINFO_ACTIVESOCKET, &fd);
+	expect_closed(silent);
+	expect_closed(half);
+	expect_closed(dup(fd));
+	curl_easy_getinfo(slow, CURLINFO_ACTIVESOCKET, &fd);
+	expect_closed(dup(fd));
+	ASSERT_HAS(test_log(), "its head has not come for 1 s (header_seconds)");
+	ASSERT_HAS(test_log(), "no request has come for 1 s (idle_seconds)");
+	curl_easy_cleanup(idle);
+	curl_easy_cleanup(slow);
+	ASSERT_INT(rung_server_destroy(server), 0);
+}
+
+/* What is not HTTP/1.1 is not agreed on: a client that can do both speaks HTTP/1.1 here. */
+Test(tls, a_client_that_offers_http_2_gets_http_1)
+{
+	struct rung_server *server = serve_chain((struct rung_server_options){ 0 });
+	CURL *curl = new_client("root.pem");
+	long version = 0;
+
+	curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
+	expect_on(curl, rung_server_url(server), "x", "https /x");
+	curl_easy_getinfo(curl, CURLINFO_HTTP_VERSION, &version);
+	ASSERT_INT(version, CURL_HTTP_VERSION_1_1);
+	curl_easy_cleanup(curl);
+	ASSERT_INT(rung_server_destroy(server), 0);
+}
+
+/* -- files ---------------------------------------------------------------------------------------------------------------- */
+
 static void refused(const char *cert, const char *key, const char *message)
 {
 	cr_assert_null(rung_server_new(rung_run(tell), .tls = { cert, key }));
