@@ -3,8 +3,9 @@
 #include <rung/main.h>
 #include <rung/server.h>
 
-/* Layers that flags put around a stack. */
+/* Layers that flags put around a stack, or ask. */
 #include <rung/inspect.h>
+#include <rung/reproxy_config.h>
 #include <rung/trace.h>
 
 #include <errno.h>
@@ -206,6 +207,32 @@ static int print_stack(const char *program, struct rung_app *app)
 	return EXIT_OK;
 }
 
+/* For the server that stands in front of what would be served. */
+static int print_config(const char *program, struct rung_app *app, const struct flags *flags)
+{
+	char address[RUNG_ADDRESS_ROOM], *text = NULL;
+	const struct rung_reproxy_config_options options = { .size = sizeof options,
+		.server = flags->print_config,
+		.program = program,
+		.app = address,
+		.listen = flags->config_listen,
+		.targets = flags->setup.targets };
+	ssize_t size = rung_server_plain_address(&flags->server, address, sizeof address);
+
+	if (size == 0)
+		size = rung_reproxy_config_new(app, &options, NULL, 0);
+	if (size >= 0)
+		text = malloc((size_t)size + 1);
+	if (size >= 0 && (!text || rung_reproxy_config_new(app, &options, text, (size_t)size + 1) < 0))
+		size = rung_refuse(-ENOMEM, "out of memory");
+	if (size < 0)
+		fprintf(stderr, "%s: %s\n", program, rung_error());
+	else
+		fputs(text, stdout);
+	free(text);
+	return size == -EINVAL ? EXIT_USAGE : size < 0 ? EXIT_CANNOT_SERVE : EXIT_OK;
+}
+
 static const char *program_name(int argc, char **argv)
 {
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
@@ -238,6 +265,8 @@ int rung_main(int argc, char **argv, struct rung_app *app)
 		status = EXIT_CANNOT_SERVE;
 	} else if (flags.print_stack) {
 		status = print_stack(program, app);
+	} else if (flags.print_config) {
+		status = print_config(program, app, &flags);
 	} else {
 		return serve(program, app, &flags);
 	}

@@ -19,6 +19,7 @@ enum kind {
 	OCTAL,  /* unsigned, up to max */
 	TCP,    /* an address to listen on; may come again */
 	LOCAL,  /* the path of a Unix socket; may come again */
+	TARGET, /* "AUTHORITY=ADDRESS"; may come again */
 };
 
 struct flag {
@@ -58,6 +59,9 @@ static const struct flag table[] = {
 	{ "reproxy", "SERVER", SERVER, AT(setup.server), 0,
 		"who acts on a reproxy: self, header, nginx, apache, lighttpd, perlbal, h2o\n"
 		"(default: RUNG_REPROXY in the environment, else self)" },
+	{ "target", "NAME=ADDR", TARGET, 0, 0,
+		"where a host that the app names in URIs really is, host:port or unix:PATH; may come\n"
+		"again; for --print-config, and for servers that know no names: perlbal, h2o, header" },
 	{ "inspect", NULL, YES, AT(inspect), 0, "show at /_rung/ what the last requests did (development)" },
 	{ "trace", NULL, YES, AT(trace), 0, "time every layer: Server-Timing and a line in the log" },
 	{ "limit-body", "SIZE", LENGTH, AT(server.limits.body), 0,
@@ -96,6 +100,11 @@ static const struct flag table[] = {
 	{ "limit-drain-seconds", "N", LIMIT, AT(server.limits.drain_seconds), MOST,
 		"of a stop, for what is in flight (default 10)" },
 	{ "print-stack", NULL, YES, AT(print_stack), 0, "print the stack and exit" },
+	{ "print-config", "SERVER", TEXT, AT(print_config), 0,
+		"print the configuration of a server in front of this app and exit: nginx,\n"
+		"nginx_hardened, apache, lighttpd, perlbal, h2o" },
+	{ "config-listen", "ADDR", TEXT, AT(config_listen), 0,
+		"where that server listens (default 0.0.0.0:80)" },
 	{ "quiet", NULL, YES, AT(setup.quiet), 0, "no access log" },
 	{ "help", NULL, YES, AT(help), 0, "this text" },
 };
@@ -134,6 +143,15 @@ static int add_address(const char *prefix, const char *text, struct flags *flags
 	if (snprintf(address, RUNG_ADDRESS_ROOM, "%s%s", prefix, text) >= RUNG_ADDRESS_ROOM)
 		return rung_refuse(-EINVAL, "\"%s\" is too long for an address", text);
 	flags->listen[flags->address_count++] = address;
+	return 0;
+}
+
+static int add_target(const char *text, struct flags *flags)
+{
+	if (flags->target_count == RUNG_MAX_TARGETS)
+		return rung_refuse(-EINVAL, "--target: there are more than %d", RUNG_MAX_TARGETS);
+	flags->targets[flags->target_count++] = text;
+	flags->setup.targets = flags->targets;
 	return 0;
 }
 
@@ -209,6 +227,8 @@ static int take(const struct flag *flag, const char *value, struct flags *flags)
 		return add_address("", value, flags);
 	case LOCAL:
 		return add_address("unix:", value, flags);
+	case TARGET:
+		return add_target(value, flags);
 	}
 	return -EINVAL;
 }

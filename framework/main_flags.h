@@ -3,7 +3,7 @@
 
 #include <rung/server.h>
 
-enum { RUNG_MAX_ADDRESSES = 32, RUNG_ADDRESS_ROOM = 128 };
+enum { RUNG_MAX_ADDRESSES = 32, RUNG_ADDRESS_ROOM = 128, RUNG_MAX_TARGETS = 64 };
 
 struct flags {
 	struct rung_server_options server; /* its setup is left to whoever serves */
@@ -11,6 +11,9 @@ struct flags {
 	const char *listen[RUNG_MAX_ADDRESSES + 1]; /* server.listen, when there are some; NULL-ended */
 	char addresses[RUNG_MAX_ADDRESSES][RUNG_ADDRESS_ROOM];
 	unsigned address_count;
+	const char *targets[RUNG_MAX_TARGETS + 1]; /* setup.targets, when there are some; NULL-ended */
+	unsigned target_count;
+	const char *print_config, *config_listen;
 	bool print_stack, help, inspect, trace;
 };
 

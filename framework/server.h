@@ -112,6 +112,14 @@ RUNG_API RUNG_MUST_USE struct rung_server *rung_server_open(const struct rung_se
 	rung_server_open(&(const struct rung_server_options){ \
 		.size = sizeof(struct rung_server_options), __VA_ARGS__ })
 
+/*
+ * Writes the address at which a server in front would reach one with these options, without TLS: "127.0.0.1:8080",
+ * "unix:/run/app.sock", NUL-terminated. Opens nothing. Returns 0; -EINVAL, refused, when an address is none, all of them
+ * are TLS, or the port is 0 and thus not known yet.
+ */
+RUNG_API RUNG_MUST_USE int rung_server_plain_address(
+	const struct rung_server_options *options, char *buffer, size_t room);
+
 /* The first port it listens on, 0 where there are Unix sockets alone; its first address as a URL, "http://127.0.0.1:8080/"
  * or "unix:/run/app.sock"; and all of them, NULL-ended. */
 RUNG_API unsigned rung_server_port(const struct rung_server *server);

@@ -263,6 +263,48 @@ static void note_addresses(struct rung_server *server)
 		add_authority(server, "localhost");
 }
 
+/* True when it is found; a negative errno when the text is no address. */
+static int try_plain(const struct rung_server_options *options, const char *text, char *buffer, size_t room)
+{
+	bool is_plain = has_scheme(&text, "http://"), is_secure = has_scheme(&text, "https://");
+	union rung_address address;
+	socklen_t size;
+	int rc = rung_address_parse(text, options->port, &address, &size);
+
+	if (rc < 0)
+		return rc;
+	if (address.any.sa_family != AF_UNIX) {
+		if (is_secure || (options->tls.cert && !is_plain))
+			return false;
+		if (rung_address_port(&address) == 0)
+			return rung_refuse(
+				-EINVAL, "server: port 0 is any port; give one, so that others know it");
+	}
+	if (rung_address_is_wildcard(&address))
+		snprintf(buffer, room, "%s:%u", address.any.sa_family == AF_INET ? "127.0.0.1" : "[::1]",
+			rung_address_port(&address));
+	else
+		rung_address_print(&address, buffer, room);
+	return true;
+}
+
+int rung_server_plain_address(const struct rung_server_options *options, char *buffer, size_t room)
+{
+	bool has_names = options->bind || (options->listen && *options->listen);
+	int rc = 0;
+
+	if (options->bind)
+		rc = try_plain(options, options->bind, buffer, room);
+	for (const char *const *text = options->listen; text && *text && rc == 0; text++)
+		rc = try_plain(options, *text, buffer, room);
+	if (!has_names)
+		rc = try_plain(options, "127.0.0.1", buffer, room);
+	if (rc == 0)
+		return rung_refuse(-EINVAL,
+			"server: every address is TLS; add one for the server in front, such as http://127.0.0.1:8080");
+	return rc < 0 ? rc : 0;
+}
+
 /* -- all of it ---------------------------------------------------------------------------------------------------------- */
 
 int rung_server_listen(struct rung_server *server, const struct rung_server_options *options)

@@ -149,14 +149,21 @@ static bool same_host(const struct rung_slice *a, const struct rung_slice *b)
 	return true;
 }
 
-/* An authority without port means the default one. */
+bool reproxy_same_authority(
+	const struct rung_uri *uri, const struct rung_slice *host, const struct rung_slice *port)
+{
+	const struct rung_uri other = { .scheme = uri->scheme, .host = *host, .port = *port };
+
+	return same_host(&uri->host, host) && rung_uri_port(uri) == rung_uri_port(&other);
+}
+
 static bool is_authority(const struct rung_uri *uri, const char *authority)
 {
-	struct rung_uri other = { .scheme = uri->scheme };
+	struct rung_slice host, port;
 
-	if (rung_uri_parse_authority(authority, strlen(authority), &other.host, &other.port) < 0)
+	if (rung_uri_parse_authority(authority, strlen(authority), &host, &port) < 0)
 		return false;
-	return same_host(&uri->host, &other.host) && rung_uri_port(uri) == rung_uri_port(&other);
+	return reproxy_same_authority(uri, &host, &port);
 }
 
 bool reproxy_is_self(const struct reproxy *reproxy, const struct destination *destination)

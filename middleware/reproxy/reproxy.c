@@ -38,6 +38,14 @@ static int emit(
 		rung_header_remove(res, *name);
 	reproxy_scrub_response(reproxy, res);
 	rung_header_static(res, "X-Reproxied", "1");
+	const char *address = reproxy->rules->by_address ? reproxy_real_authority(reproxy, &to.uri) : NULL;
+	if (address) {
+		/* With a path there is always a slash, and behind it query and end. */
+		to.text = rung_printf(env, "%.*s://%s%s", (int)to.uri.scheme.size, to.uri.scheme.at, address,
+			to.uri.path.at);
+		if (!to.text)
+			return rung_fail(env, -ENOMEM, "reproxy: no memory for a URI");
+	}
 	return reproxy->rules->emit(reproxy, res, &to.uri, to.text);
 }
 
@@ -80,6 +88,33 @@ static int reproxy_call(const struct rung_app *self, struct rung_env *env, struc
 	return rc;
 }
 
+/* -- lists of strings ------------------------------------------------------------------------------------------- */
+
+static void free_list(char **list)
+{
+	for (char **at = list; at && *at; at++)
+		free(*at);
+	free(list);
+}
+
+/* NULL stays NULL. Returns 0 or -ENOMEM; what was copied then is in the copy, to be freed. */
+static int copy_list(char ***copy, const char *const *list)
+{
+	size_t count = 0;
+
+	if (!list)
+		return 0;
+	while (list[count])
+		count++;
+	*copy = calloc(count + 1, sizeof(char *));
+	if (!*copy)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		if (!((*copy)[i] = strdup(list[i])))
+			return -ENOMEM;
+	return 0;
+}
+
 /* -- life -------------------------------------------------------------------------------------------------------- */
 
 static int reproxy_start(struct rung_app *app, const struct rung_setup *setup)
@@ -91,6 +126,12 @@ static int reproxy_start(struct rung_app *app, const struct rung_setup *setup)
 							      : RUNG_SERVER_SELF;
 	reproxy->rules = rules_of[reproxy->server];
 	reproxy->authorities = setup->authorities;
+	free_list(reproxy->targets);
+	reproxy->targets = NULL;
+	if (reproxy_check_targets(reproxy, setup->targets) < 0)
+		return -EINVAL;
+	if (copy_list(&reproxy->targets, setup->targets) < 0)
+		return rung_refuse(-ENOMEM, "reproxy: out of memory");
 	if (!reproxy->asked_hops)
 		reproxy->max_hops = setup->max_hops ? setup->max_hops : DEFAULT_HOPS;
 	if (reproxy->rules && setup->is_public)
@@ -122,9 +163,8 @@ static void reproxy_destroy(struct rung_app *app)
 	rung_drop(reproxy->everything);
 	rung_names_destroy(reproxy->names);
 	rung_drop(reproxy->remote);
-	for (char **host = reproxy->hosts; host && *host; host++)
-		free(*host);
-	free(reproxy->hosts);
+	free_list(reproxy->hosts);
+	free_list(reproxy->targets);
 	free(reproxy->base);
 	free(reproxy->header);
 	free(reproxy->location);
@@ -148,6 +188,11 @@ static const struct rung_app_class reproxy_class = {
 	.children = reproxy_children,
 	.describe = reproxy_describe,
 };
+
+const struct reproxy *reproxy_of(const struct rung_app *app)
+{
+	return app->class_ == &reproxy_class ? (const struct reproxy *)app : NULL;
+}
 
 /* -- making ------------------------------------------------------------------------------------------------------ */
 
@@ -205,23 +250,6 @@ static int check(const struct rung_reproxy_options *options)
 	return check_hosts(options->hosts);
 }
 
-static int copy_hosts(struct reproxy *reproxy, const char *const *hosts)
-{
-	size_t count = 0;
-
-	if (!hosts)
-		return 0;
-	while (hosts[count])
-		count++;
-	reproxy->hosts = calloc(count + 1, sizeof(char *));
-	if (!reproxy->hosts)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++)
-		if (!(reproxy->hosts[i] = strdup(hosts[i])))
-			return -ENOMEM;
-	return 0;
-}
-
 static int copy_options(struct reproxy *reproxy, const struct rung_reproxy_options *options)
 {
 	reproxy->asked = options->server;
@@ -232,7 +260,7 @@ static int copy_options(struct reproxy *reproxy, const struct rung_reproxy_optio
 	reproxy->header = strdup(options->header ? options->header : "X-Reproxy-Url");
 	reproxy->location = strdup(options->location ? options->location : "/reproxy");
 	if ((options->base && !reproxy->base) || !reproxy->header || !reproxy->location ||
-		copy_hosts(reproxy, options->hosts) < 0)
+		copy_list(&reproxy->hosts, options->hosts) < 0)
 		return rung_refuse(-ENOMEM, "reproxy: out of memory");
 	return 0;
 }

@@ -14,6 +14,7 @@ struct reproxy_rules {
 	 * fields. Returns 0 or the error that stuck in res. */
 	int (*emit)(const struct reproxy *reproxy, struct rung_response *res, const struct rung_uri *uri,
 		const char *text);
+	bool by_address; /* the server has no groups with names: URIs say where targets really are */
 };
 
 extern const struct reproxy_rules reproxy_header_rules;
@@ -39,6 +40,7 @@ struct reproxy {
 	unsigned asked_hops; /* .max_hops; 0: as the setup says */
 	unsigned max_hops;
 	const char *const *authorities; /* since start: where this process listens */
+	char **targets;                 /* since start: where other authorities really are */
 };
 
 /* The names of this layer and of those outside it, as a value of the request. */
@@ -72,6 +74,10 @@ struct destination {
 int reproxy_understand(const struct reproxy *reproxy, struct rung_env *env, const char *uri,
 	struct destination *ret_destination);
 
+/* True when the URI's authority is that host and port; without a port it is the default one. */
+bool reproxy_same_authority(
+	const struct rung_uri *uri, const struct rung_slice *host, const struct rung_slice *port);
+
 /* True when the destination is this stack itself. */
 bool reproxy_is_self(const struct reproxy *reproxy, const struct destination *destination);
 
@@ -83,3 +89,26 @@ int reproxy_redispatch(const struct reproxy *reproxy, const struct reproxy_frame
 
 /* The URI a response asks for, taken out of it, or NULL. In the arena. */
 const char *reproxy_take_uri(const struct reproxy *reproxy, struct rung_response *res);
+
+/* -- target.c ---------------------------------------------------------------------------------------------------- */
+
+/* "AUTHORITY=ADDRESS", split. */
+struct reproxy_target {
+	struct rung_slice authority, host, port;
+	const char *address;
+	bool is_local; /* a Unix socket, "unix:/path" */
+};
+
+/* Returns 0, or -EINVAL, refused. */
+int reproxy_target_parse(const char *text, struct reproxy_target *ret_target);
+
+/* Refuses targets that are none, or that the server in front cannot be told of. */
+int reproxy_check_targets(const struct reproxy *reproxy, const char *const *targets);
+
+/* Where the URI's authority really is, "10.0.0.7:80"; NULL when nobody said. */
+const char *reproxy_real_authority(const struct reproxy *reproxy, const struct rung_uri *uri);
+
+/* -- reproxy.c --------------------------------------------------------------------------------------------------- */
+
+/* The app as a reproxy layer, or NULL. */
+const struct reproxy *reproxy_of(const struct rung_app *app);

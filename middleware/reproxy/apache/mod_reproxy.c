@@ -351,7 +351,8 @@ static int note_sent(request_rec *r, request_rec *to_target)
 /* Where mod_proxy is to go. */
 struct place {
 	const char *url;  /* in its words */
-	const char *host; /* what the target is told; NULL: the URL's */
+	const char *host; /* what the target is told */
+	int is_elsewhere; /* the host is not the URL's */
 };
 
 /* "/../" in any spelling could lead out of a prefix. */
@@ -402,7 +403,8 @@ static int find_listed(
 						    : apr_pstrcat(pool, target->scheme, "://", host, NULL);
 		ret_place->url = apr_pstrcat(
 			pool, worker, path, uri->query ? "?" : "", uri->query ? uri->query : "", NULL);
-		ret_place->host = target->worker ? host : NULL;
+		ret_place->host = host;
+		ret_place->is_elsewhere = target->worker != NULL;
 		return 1;
 	}
 	return 0;
@@ -424,6 +426,7 @@ static const char *find_place(
 	char *scheme = apr_pstrdup(r->pool, uri.scheme);
 	ap_str_tolower(scheme);
 	ret_place->url = apr_pstrcat(r->pool, scheme, url + strlen(scheme), NULL);
+	ret_place->host = authority(r->pool, &uri);
 	return NULL;
 }
 
@@ -458,14 +461,16 @@ static void forget_answer(request_rec *r)
 	apr_table_unset(r->notes, "verbose-error-to");
 }
 
-/* The target sees the URL's host although mod_proxy goes elsewhere: as under ProxyPreserveHost, for this request alone. */
-static void tell_host(request_rec *r, const char *host)
+/* The target sees the URL's host, wherever mod_proxy goes and whatever host the client asked for. */
+static void tell_host(request_rec *r, const struct place *place)
 {
 	module *proxy = ap_find_linked_module("mod_proxy.c");
 	const proxy_dir_conf *shared = ap_get_module_config(r->per_dir_config, proxy);
 	proxy_dir_conf *own = apr_pmemdup(r->pool, shared, sizeof *shared);
 	const char *asked = apr_table_get(r->headers_in, "Host");
 
+	if (!place->is_elsewhere && !own->preserve_host)
+		return; /* as mod_proxy does it by itself */
 	if (own->add_forwarded_headers) {
 		apr_table_mergen(r->headers_in, "X-Forwarded-For", r->useragent_ip);
 		if (asked)
@@ -474,7 +479,7 @@ static void tell_host(request_rec *r, const char *host)
 	}
 	own->add_forwarded_headers = 0;
 	own->preserve_host = 1;
-	apr_table_setn(r->headers_in, "Host", host);
+	apr_table_setn(r->headers_in, "Host", place->host);
 	r->per_dir_config =
 		ap_merge_per_dir_configs(r->pool, r->per_dir_config, ap_create_per_dir_config(r->pool));
 	ap_set_module_config(r->per_dir_config, proxy, own);
@@ -493,8 +498,7 @@ static void dress_request(request_rec *r, const struct trip *trip, const struct 
 	r->filename = apr_pstrcat(r->pool, "proxy:", place->url, NULL);
 	r->handler = "proxy-server";
 	r->proxyreq = PROXYREQ_REVERSE;
-	if (place->host)
-		tell_host(r, place->host);
+	tell_host(r, place);
 }
 
 /* Runs mod_proxy's handler as if the request were for that place. */
