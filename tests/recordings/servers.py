@@ -112,6 +112,7 @@ LoadModule proxy_module %(modules)s/mod_proxy.so
 LoadModule proxy_http_module %(modules)s/mod_proxy_http.so
 LoadModule reproxy_module %(module)s
 ProxyTimeout 3
+AllowEncodedSlashes On
 ProxyPass / http://127.0.0.1:%(app)d/
 AllowReproxy On
 PreserveHeaders Content-Type Content-Disposition ETag Last-Modified
