@@ -246,7 +246,9 @@ static int add_body(struct rung_client *client, const struct rung_client_request
 		return -ENOMEM;
 	rung_request_input(&client->request, copy, size);
 	snprintf(length, sizeof length, "%zu", size);
-	return has_field(client, "Content-Length") ? 0 : add_field(client, "Content-Length", length);
+	if (has_field(client, "Content-Length") || has_field(client, "Transfer-Encoding"))
+		return 0;
+	return add_field(client, "Content-Length", length);
 }
 
 static struct rung_refusal make_request(struct rung_client *client, const struct rung_client_request *given)
@@ -284,8 +286,9 @@ static void set_length(struct rung_client *client, struct rung_response *res)
 
 	client->is_head = client->is_head || res->status == 304;
 	client->length = rung_response_length(res, client->is_head);
-	rung_header_remove(res, "Content-Length");
-	if (!bare && client->length >= 0)
+	if (bare || client->length < 0)
+		rung_header_remove(res, "Content-Length");
+	else /* stays where the app put it */
 		rung_headerf(res, "Content-Length", "%lld", (long long)client->length);
 }
 

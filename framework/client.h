@@ -40,9 +40,9 @@ struct rung_client_request {
 	const char *method;               /* positional in the macro */
 	const char *target;               /* positional: any form of RFC 9112 section 3.2 */
 	const struct rung_field *headers; /* ended by { 0 }; NULL: none */
-	const void *body;                 /* Content-Length is added */
-	size_t body_size;                 /* 0: strlen(body) */
-	const char *content_type;         /* of the body: a Content-Type field; NULL: none is added */
+	const void *body; /* Content-Length is added, unless Transfer-Encoding says that it came in chunks */
+	size_t body_size; /* 0: strlen(body) */
+	const char *content_type; /* of the body: a Content-Type field; NULL: none is added */
 	const char *
 		form; /* instead of body: "a=1&b=2", as application/x-www-form-urlencoded unless content_type says otherwise */
 };

@@ -135,6 +135,10 @@ struct rung_target {
 	const char *query;
 	const char *uri; /* rung_view() alone: what env->uri shall be */
 	bool drop_body;  /* rung_view() alone: no request body and no header fields that describe one */
+	bool spent_body; /* rung_view() alone: the body has been read to its end, and its fields stay */
+	const struct rung_field *
+		fields; /* request fields in place of all there were, Host and those of the body among them; pointed at */
+	size_t field_count;
 	unsigned
 		max_hops; /* rung_view() alone: how deep env->hop may get; 0: the setup's, 10; never above 50 */
 };

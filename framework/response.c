@@ -290,3 +290,34 @@ void rung_header_merge(struct rung_response *onto, const struct rung_response *f
 		memcpy(merged + count, ours->fields, ours->count * sizeof *merged);
 	*ours = (struct rung_header_list){ merged, count + ours->count, room };
 }
+
+int rung_header_replace(struct rung_response *res, const struct rung_field *fields, size_t count)
+{
+	struct rung_header_list *list = res->headers_;
+
+	if (res->error)
+		return res->error;
+	if (count > UINT32_MAX / sizeof *fields)
+		return rung_response_stick(res, -EINVAL);
+	if (count > list->room) {
+		struct rung_field *room = rung_alloc(res->env_, count * sizeof *room);
+
+		if (!room)
+			return rung_response_stick(res, -ENOMEM);
+		list->fields = room;
+		list->room = (uint32_t)count;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct rung_field field = fields[i];
+
+		if (!field.name_size) {
+			field.name_size = (uint32_t)strlen(field.name);
+			field.value_size = (uint32_t)strlen(field.value);
+		}
+		if (check_field(res, field.name, field.name_size, field.value, field.value_size) < 0)
+			return res->error;
+		list->fields[i] = field;
+	}
+	list->count = (uint32_t)count;
+	return 0;
+}

@@ -64,6 +64,10 @@ RUNG_API void rung_header_remove(struct rung_response *res, const char *name);
 RUNG_API void rung_header_filter(struct rung_response *res,
 	bool (*match)(const struct rung_field *field, const void *data), const void *data);
 
+/* Puts these fields in place of all there are, in this order. The strings are pointed at and must outlive the request, as those
+ * that rung_header_at() gives do. Returns 0 or the error that sticks: -EINVAL, -ENOMEM. */
+RUNG_API int rung_header_replace(struct rung_response *res, const struct rung_field *fields, size_t count);
+
 /* The first value of that name, or NULL. */
 RUNG_API const char *rung_header_get(const struct rung_response *res, const char *name);
 

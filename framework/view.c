@@ -36,12 +36,34 @@ static void apply(struct rung_env *env, const struct rung_target *target)
 		env->query = target->query;
 }
 
+/* Gives the view the target's own fields. Returns 0 or -ENOMEM. */
+static int take_fields(struct rung_env *env, const struct rung_target *target)
+{
+	const struct rung_header_list given = { .fields = (struct rung_field *)(uintptr_t)target->fields,
+		.count = (uint32_t)target->field_count };
+	struct rung_header_list *list = rung_arena_alloc(rung_arena_of(env), sizeof *list);
+
+	if (!list || target->field_count > UINT32_MAX / 2 ||
+		rung_list_copy(&given, rung_arena_of(env), 2, list) < 0)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < list->count; i++)
+		if (!list->fields[i].name_size) {
+			list->fields[i].name_size = (uint32_t)strlen(list->fields[i].name);
+			list->fields[i].value_size = (uint32_t)strlen(list->fields[i].value);
+		}
+	env->headers_ = list;
+	env->owns_headers_ = true;
+	return 0;
+}
+
 struct rung_env *rung_rewrite(struct rung_env *env, const struct rung_target *target)
 {
 	struct rung_env *view = rung_env_copy(env);
 
 	if (view)
 		apply(view, target);
+	if (view && target->fields && take_fields(view, target) < 0)
+		return NULL;
 	return view;
 }
 
@@ -160,6 +182,13 @@ static int set_host_field(struct rung_env *view, const char *host)
 	return replace_field(view, (struct rung_field){ "Host", host, 4, (uint32_t)size });
 }
 
+static int change_fields(struct rung_env *view, const struct rung_target *target)
+{
+	int rc = target->host ? set_host_field(view, target->host) : 0;
+
+	return rc == 0 && target->drop_body ? rung_request_header_filter(view, describes_input, NULL) : rc;
+}
+
 struct rung_env *rung_view(struct rung_env *env, const struct rung_target *target)
 {
 	if (count_dispatch(env, target->max_hops) < 0)
@@ -176,13 +205,13 @@ struct rung_env *rung_view(struct rung_env *env, const struct rung_target *targe
 	view->input_at_ = 0;
 	view->hop = env->hop + 1;
 	view->is_dispatch_ = true;
-	if (target->host && set_host_field(view, target->host) < 0)
-		goto no_memory;
-	if (target->drop_body) {
+	if (target->spent_body)
+		view->input_at_ = env->request_->stream ? (size_t)env->request_->stream->taken
+							: env->request_->input_size;
+	if (target->drop_body)
 		view->content_length = 0;
-		if (rung_request_header_filter(view, describes_input, NULL) < 0)
-			goto no_memory;
-	}
+	if (target->fields ? take_fields(view, target) < 0 : change_fields(view, target) < 0)
+		goto no_memory;
 	return view;
 
 no_memory:
