@@ -17,6 +17,13 @@ static const char *const server_names[] = {
 	[RUNG_SERVER_LIGHTTPD] = "lighttpd",
 	[RUNG_SERVER_PERLBAL] = "perlbal",
 	[RUNG_SERVER_H2O] = "h2o",
+	[RUNG_EMULATE_NGINX] = "emulate:nginx",
+	[RUNG_EMULATE_NGINX_HARDENED] = "emulate:nginx_hardened",
+	[RUNG_EMULATE_APACHE] = "emulate:apache",
+	[RUNG_EMULATE_LIGHTTPD] = "emulate:lighttpd",
+	[RUNG_EMULATE_PERLBAL] = "emulate:perlbal",
+	[RUNG_EMULATE_H2O] = "emulate:h2o",
+	[RUNG_EMULATE_RACK] = "emulate:rack",
 };
 
 enum { SERVER_COUNT = sizeof server_names / sizeof *server_names };
@@ -30,7 +37,8 @@ int rung_server_kind_parse(const char *name, enum rung_server_kind *ret_kind)
 		}
 	return rung_refuse(-EINVAL,
 		"reproxy: there is no server \"%s\"; "
-		"use self, header, nginx, apache, lighttpd, perlbal or h2o",
+		"use self, header, nginx, apache, lighttpd, perlbal or h2o, or emulate: and one of "
+		"nginx, nginx_hardened, apache, lighttpd, perlbal, h2o, rack",
 		name);
 }
 

@@ -9,17 +9,18 @@
 #include <string.h>
 
 enum kind {
-	YES,    /* bool, no value */
-	TEXT,   /* const char * */
-	NUMBER, /* unsigned, up to max */
-	LIMIT,  /* unsigned, up to max, or "none" */
-	SIZE,   /* size_t, in bytes, with K, M or G for more of them */
-	LENGTH, /* int64_t, as SIZE, or "none" */
-	SERVER, /* enum rung_server_kind */
-	OCTAL,  /* unsigned, up to max */
-	TCP,    /* an address to listen on; may come again */
-	LOCAL,  /* the path of a Unix socket; may come again */
-	TARGET, /* "AUTHORITY=ADDRESS"; may come again */
+	YES,      /* bool, no value */
+	TEXT,     /* const char * */
+	NUMBER,   /* unsigned, up to max */
+	LIMIT,    /* unsigned, up to max, or "none" */
+	SIZE,     /* size_t, in bytes, with K, M or G for more of them */
+	LENGTH,   /* int64_t, as SIZE, or "none" */
+	SERVER,   /* enum rung_server_kind */
+	EMULATED, /* the same, "emulate:" left out */
+	OCTAL,    /* unsigned, up to max */
+	TCP,      /* an address to listen on; may come again */
+	LOCAL,    /* the path of a Unix socket; may come again */
+	TARGET,   /* "AUTHORITY=ADDRESS"; may come again */
 };
 
 struct flag {
@@ -57,8 +58,11 @@ static const struct flag table[] = {
 	{ "spool", "DIR", TEXT, AT(server.spool), 0,
 		"the folder for large request bodies (default: TMPDIR in the environment, else /tmp)" },
 	{ "reproxy", "SERVER", SERVER, AT(setup.server), 0,
-		"who acts on a reproxy: self, header, nginx, apache, lighttpd, perlbal, h2o\n"
-		"(default: RUNG_REPROXY in the environment, else self)" },
+		"who acts on a reproxy: self, header, nginx, apache, lighttpd, perlbal, h2o, or\n"
+		"emulate:SERVER (default: RUNG_REPROXY in the environment, else self)" },
+	{ "emulate", "SERVER", EMULATED, AT(setup.server), 0,
+		"act on it as that server would: nginx, nginx_hardened, apache, lighttpd,\n"
+		"perlbal, h2o, rack; short for --reproxy emulate:SERVER" },
 	{ "target", "NAME=ADDR", TARGET, 0, 0,
 		"where a host that the app names in URIs really is, host:port or unix:PATH; may come\n"
 		"again; for --print-config, and for servers that know no names: perlbal, h2o, header" },
@@ -195,6 +199,15 @@ static int take_size(const struct flag *flag, const char *name, const char *valu
 	return 0;
 }
 
+static int take_emulated(const char *name, enum rung_server_kind *ret_kind)
+{
+	char text[32];
+
+	if (snprintf(text, sizeof text, "emulate:%s", name) >= (int)sizeof text)
+		return rung_refuse(-EINVAL, "--emulate: there is no server \"%.100s\"; see --help", name);
+	return rung_server_kind_parse(text, ret_kind);
+}
+
 static int take(const struct flag *flag, const char *value, struct flags *flags)
 {
 	void *at = (char *)flags + flag->at;
@@ -221,6 +234,8 @@ static int take(const struct flag *flag, const char *value, struct flags *flags)
 		return take_size(flag, name, value, at);
 	case SERVER:
 		return rung_server_kind_parse(value, at);
+	case EMULATED:
+		return take_emulated(value, at);
 	case OCTAL:
 		return parse_octal(name, value, flag->max, at);
 	case TCP:

@@ -18,9 +18,19 @@ enum rung_server_kind {
 	RUNG_SERVER_LIGHTTPD, /* X-Rewrite-Host and X-Rewrite-URI, lighttpd 1.5 */
 	RUNG_SERVER_PERLBAL,  /* X-Reproxy-Url */
 	RUNG_SERVER_H2O,      /* X-Reproxy-Url */
+
+	/* As in this process, but by the rules of a server that stands in front in production: */
+	RUNG_EMULATE_NGINX, /* nginx 1.22 with the location that Rack::Reproxy's documentation gives */
+	RUNG_EMULATE_NGINX_HARDENED, /* the same with no body or credentials sent on, and one hop */
+	RUNG_EMULATE_APACHE,         /* Apache 2.4 with mod_reproxy */
+	RUNG_EMULATE_LIGHTTPD,       /* lighttpd 1.5 */
+	RUNG_EMULATE_PERLBAL,        /* Perlbal 1.80 */
+	RUNG_EMULATE_H2O,            /* H2O 2.2 */
+	RUNG_EMULATE_RACK,           /* Rack::Reproxy::Rack */
 };
 
-/* Returns 0 and the kind that a name means (self, header, nginx, apache, lighttpd, perlbal, h2o); -EINVAL for any
+/* Returns 0 and the kind that a name means (self, header, nginx, apache, lighttpd, perlbal, h2o; emulate:nginx,
+ * emulate:nginx_hardened, emulate:apache, emulate:lighttpd, emulate:perlbal, emulate:h2o, emulate:rack); -EINVAL for any
  * other, with rung_error() listing those there are. */
 RUNG_API RUNG_MUST_USE int rung_server_kind_parse(const char *name, enum rung_server_kind *ret_kind);
 

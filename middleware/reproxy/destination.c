@@ -166,15 +166,19 @@ static bool is_authority(const struct rung_uri *uri, const char *authority)
 	return reproxy_same_authority(uri, &host, &port);
 }
 
-bool reproxy_is_self(const struct reproxy *reproxy, const struct destination *destination)
+bool reproxy_is_listed(const struct reproxy *reproxy, const struct rung_uri *uri)
 {
 	const char *const *hosts =
 		reproxy->hosts ? (const char *const *)reproxy->hosts : reproxy->authorities;
 
-	if (destination->is_relative || reproxy->any_host_is_self)
-		return true;
 	for (; hosts && *hosts; hosts++)
-		if (is_authority(&destination->uri, *hosts))
+		if (is_authority(uri, *hosts))
 			return true;
 	return false;
+}
+
+bool reproxy_is_self(const struct reproxy *reproxy, const struct destination *destination)
+{
+	return destination->is_relative || reproxy->any_host_is_self ||
+	       reproxy_is_listed(reproxy, &destination->uri);
 }

@@ -1,5 +1,5 @@
 /* reproxy.c: the layer: its options, its start, and the choice between emission and redispatch. See reproxy.h. */
-#include "reproxy_private.h"
+#include "emulate.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,13 +19,30 @@ static const struct reproxy_rules *const rules_of[] = {
 	[RUNG_SERVER_LIGHTTPD] = &reproxy_lighttpd_rules,
 	[RUNG_SERVER_PERLBAL] = &reproxy_perlbal_rules,
 	[RUNG_SERVER_H2O] = &reproxy_h2o_rules,
+	[RUNG_EMULATE_NGINX] = &reproxy_nginx_rules,
+	[RUNG_EMULATE_NGINX_HARDENED] = &reproxy_nginx_rules,
+	[RUNG_EMULATE_APACHE] = &reproxy_apache_rules,
+	[RUNG_EMULATE_LIGHTTPD] = &reproxy_lighttpd_rules,
+	[RUNG_EMULATE_PERLBAL] = &reproxy_perlbal_rules,
+	[RUNG_EMULATE_H2O] = &reproxy_h2o_rules,
+	[RUNG_EMULATE_RACK] = &reproxy_header_rules,
 };
 
 enum { SERVER_COUNT = sizeof rules_of / sizeof *rules_of };
 
+static const struct emulation *const emulations[SERVER_COUNT] = {
+	[RUNG_EMULATE_NGINX] = &emulation_nginx,
+	[RUNG_EMULATE_NGINX_HARDENED] = &emulation_nginx_hardened,
+	[RUNG_EMULATE_APACHE] = &emulation_apache,
+	[RUNG_EMULATE_LIGHTTPD] = &emulation_lighttpd,
+	[RUNG_EMULATE_PERLBAL] = &emulation_perlbal,
+	[RUNG_EMULATE_H2O] = &emulation_h2o,
+	[RUNG_EMULATE_RACK] = &emulation_rack,
+};
+
 /* -- answering --------------------------------------------------------------------------------------------------- */
 
-static int emit(
+int reproxy_emit(
 	const struct reproxy *reproxy, struct rung_env *env, struct rung_response *res, const char *uri)
 {
 	struct destination to;
@@ -72,16 +89,18 @@ static int reproxy_call(const struct rung_app *self, struct rung_env *env, struc
 {
 	const struct reproxy *reproxy = (const struct reproxy *)self;
 	const struct reproxy_frame *frame = NULL;
-	int rc = reproxy_scrub_request(reproxy, env);
+	int rc = reproxy->as_is ? 0 : reproxy_scrub_request(reproxy, env);
 
 	if (rc == 0)
 		rc = announce(reproxy, env, &frame);
 	if (rc < 0)
 		return rc;
+	if (reproxy->emulation)
+		return reproxy_emulate(reproxy, frame, env, res);
 	rung_next(self, env, res);
 	const char *uri = reproxy_take_uri(reproxy, res);
 	if (uri && reproxy->rules)
-		return emit(reproxy, env, res, uri);
+		return reproxy_emit(reproxy, env, res, uri);
 	if (uri)
 		rc = reproxy_redispatch(reproxy, frame, env, res, uri);
 	reproxy_scrub_response(reproxy, res);
@@ -125,6 +144,9 @@ static int reproxy_start(struct rung_app *app, const struct rung_setup *setup)
 			  : setup->server != RUNG_SERVER_AUTO ? setup->server
 							      : RUNG_SERVER_SELF;
 	reproxy->rules = rules_of[reproxy->server];
+	reproxy->emulation = emulations[reproxy->server];
+	if (reproxy->emulation && !reproxy->warned && !(reproxy->warned = calloc(1, sizeof *reproxy->warned)))
+		return rung_refuse(-ENOMEM, "reproxy: out of memory");
 	reproxy->authorities = setup->authorities;
 	free_list(reproxy->targets);
 	reproxy->targets = NULL;
@@ -134,7 +156,7 @@ static int reproxy_start(struct rung_app *app, const struct rung_setup *setup)
 		return rung_refuse(-ENOMEM, "reproxy: out of memory");
 	if (!reproxy->asked_hops)
 		reproxy->max_hops = setup->max_hops ? setup->max_hops : DEFAULT_HOPS;
-	if (reproxy->rules && setup->is_public)
+	if (reproxy->rules && !reproxy->emulation && setup->is_public)
 		rung_setup_log(setup, RUNG_LOG_WARNING,
 			"rung: reproxy emits for %s on a public address: whoever connects past that server sees internal "
 			"URIs; listen on loopback, or let only that server in",
@@ -151,6 +173,8 @@ static int reproxy_children(struct rung_app *app, rung_visit_fn visit, void *dat
 		rc = visit(reproxy->everything, ".app", data);
 	if (rc == 0)
 		rc = rung_names_visit(reproxy->names, visit, data);
+	if (rc == 0)
+		rc = emulated_locations_visit(reproxy->locations, visit, data);
 	if (rc == 0 && reproxy->remote)
 		rc = visit(reproxy->remote, ".remote", data);
 	return rc;
@@ -162,12 +186,14 @@ static void reproxy_destroy(struct rung_app *app)
 
 	rung_drop(reproxy->everything);
 	rung_names_destroy(reproxy->names);
+	rung_locations_destroy(reproxy->locations);
 	rung_drop(reproxy->remote);
 	free_list(reproxy->hosts);
 	free_list(reproxy->targets);
 	free(reproxy->base);
 	free(reproxy->header);
 	free(reproxy->location);
+	free(reproxy->warned);
 }
 
 static void reproxy_describe(const struct rung_app *app, char *buffer, size_t room)
@@ -298,11 +324,14 @@ struct rung_app *rung_reproxy_new(const struct rung_reproxy_options *given)
 		rung_drop(options.app);
 		rung_drop(options.remote);
 		rung_names_destroy(options.names);
+		rung_locations_destroy(options.locations);
 		return NULL;
 	}
 	reproxy->everything = options.app;
 	reproxy->remote = options.remote;
 	reproxy->names = options.names;
+	reproxy->locations = options.locations;
+	reproxy->as_is = options.as_is;
 	if (copy_options(reproxy, &options) == 0)
 		return &reproxy->app;
 	rung_app_destroy(&reproxy->app);

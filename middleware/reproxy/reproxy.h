@@ -7,7 +7,9 @@
  * - emission: the response keeps its status, gets an empty body, "X-Reproxied: 1" and the fields that the server in
  *   front understands;
  * - redispatch (RUNG_SERVER_SELF): the request is dispatched again, here, to the app that stands for the URI. Its
- *   status and body are the answer, its fields win over the first response's. Again and again, up to .max_hops.
+ *   status and body are the answer, its fields win over the first response's. Again and again, up to .max_hops;
+ * - emulation (RUNG_EMULATE_...): redispatched here as well, but by the rules of that server, quirks and errors included:
+ *   the answer is what production will give. README.md has what each does, and what is out of reach.
  *
  * Place: outside what answers with URIs; inside error_pages and access_log, which then see one response.
  * Rack: Rack::Reproxy (the gem rack-reproxy).
@@ -21,7 +23,31 @@
 
 RUNG_BEGIN
 
-/* Zero means the default. Strings and lists are copied; apps and names are taken, also on failure. */
+struct rung_locations;
+
+/* A location of an emulated nginx, for X-Accel-Redirect; one of .app, .folder and .pass answers in it. All are internal: from
+ * outside they are 404. */
+struct rung_location {
+	const char *path; /* "/files/" and all below, "= /one" alone, or "@name" */
+	struct rung_app
+		*app; /* sees the path behind the prefix, with a slash before it; of others the whole one */
+	const char *folder; /* serves its files, as alias does: ETag, ranges and 304 are nginx's */
+	const char *type;   /* Content-Type of those files, as default_type does alone; default: by name */
+	const char *pass;   /* proxy_pass: "http://files.internal/base/", or "$upstream_http_x_reproxy_url" */
+};
+
+/* Makes a list. Returns NULL, with a message for rung_error(), for a path or URL that is none, or a failed part. Ownership: takes a
+ * reference of each app, also on failure. The strings are copied. */
+RUNG_API RUNG_MUST_USE struct rung_locations *rung_locations_new(
+	const struct rung_location *list, size_t count);
+#define rung_locations(...)                                               \
+	rung_locations_new((const struct rung_location[]){ __VA_ARGS__ }, \
+		sizeof((const struct rung_location[]){ __VA_ARGS__ }) / sizeof(struct rung_location))
+
+/* Drops the list and its references. NULL does nothing. */
+RUNG_API void rung_locations_destroy(struct rung_locations *locations);
+
+/* Zero means the default. Strings and lists are copied; apps, names and locations are taken, also on failure. */
 struct rung_reproxy_options {
 	size_t size;
 	enum rung_server_kind
@@ -42,7 +68,13 @@ struct rung_reproxy_options {
 			       * default: the first listening address */
 	const char *header;   /* the field that may hold a URI; default X-Reproxy-Url */
 	const char *location; /* nginx: what X-Accel-Redirect says; default /reproxy */
-	unsigned max_hops;    /* default: the setup's, 10; at most 50; one more is 502 */
+	unsigned
+		max_hops; /* default: the setup's, 10; at most 50; one more is 502; emulated servers have their own */
+
+	/* Under emulation: */
+	struct rung_locations *locations; /* of nginx, beside .location, which fetches X-Reproxy-Url */
+	bool as_is; /* what is inside writes the server's own fields: X-Reproxy-Url alone is not turned into them, and
+		     * fields of clients that steer reach it if the server lets them; for backends of other languages */
 };
 
 /* Returns NULL, with a message for rung_error(), for an unknown .server, a bad .base, .header, .location or .hosts,

@@ -6,6 +6,9 @@
 #include <rung/response.h>
 #include <rung/uri.h>
 
+#include <stdatomic.h>
+
+struct emulation;
 struct reproxy;
 
 /* What one server in front wants. Each is in a file of its name. */
@@ -39,8 +42,12 @@ struct reproxy {
 	char *location;
 	unsigned asked_hops; /* .max_hops; 0: as the setup says */
 	unsigned max_hops;
-	const char *const *authorities; /* since start: where this process listens */
-	char **targets;                 /* since start: where other authorities really are */
+	const char *const *authorities;    /* since start: where this process listens */
+	const struct emulation *emulation; /* since start: NULL unless a server is emulated */
+	struct rung_locations *locations;
+	bool as_is;
+	atomic_uint *warned; /* bits of dangers that the log has been told of */
+	char **targets;      /* since start: where other authorities really are */
 };
 
 /* The names of this layer and of those outside it, as a value of the request. */
@@ -49,6 +56,18 @@ struct reproxy_frame {
 	const struct reproxy_frame *outer;
 };
 extern const struct rung_key reproxy_frame_key;
+
+/* -- reproxy.c ------------------------------------------------------------------------------------------------- */
+
+/* Makes the response what a server in front is told of this URI. Returns 0 or a negative errno. */
+int reproxy_emit(
+	const struct reproxy *reproxy, struct rung_env *env, struct rung_response *res, const char *uri);
+
+/* -- emulate.c ------------------------------------------------------------------------------------------------- */
+
+/* Answers the request as the emulated server would. Returns 0 or what the link shall make of it. */
+int reproxy_emulate(const struct reproxy *reproxy, const struct reproxy_frame *frame, struct rung_env *env,
+	struct rung_response *res);
 
 /* -- control.c ------------------------------------------------------------------------------------------------- */
 
@@ -77,6 +96,9 @@ int reproxy_understand(const struct reproxy *reproxy, struct rung_env *env, cons
 /* True when the URI's authority is that host and port; without a port it is the default one. */
 bool reproxy_same_authority(
 	const struct rung_uri *uri, const struct rung_slice *host, const struct rung_slice *port);
+
+/* True when the URI's authority is in .hosts. */
+bool reproxy_is_listed(const struct reproxy *reproxy, const struct rung_uri *uri);
 
 /* True when the destination is this stack itself. */
 bool reproxy_is_self(const struct reproxy *reproxy, const struct destination *destination);

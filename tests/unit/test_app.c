@@ -279,7 +279,8 @@ Test(app, the_environment_fills_in_what_the_setup_leaves_open)
 	struct rung_app *app = rung_app_new(&keeper_class);
 	ASSERT_INT(rung_start(app, NULL), -EINVAL);
 	ASSERT_STR(rung_error(),
-		"reproxy: there is no server \"iis\"; use self, header, nginx, apache, lighttpd, perlbal or h2o");
+		"reproxy: there is no server \"iis\"; use self, header, nginx, apache, lighttpd, perlbal or h2o, "
+		"or emulate: and one of nginx, nginx_hardened, apache, lighttpd, perlbal, h2o, rack");
 	rung_app_destroy(app);
 }
 

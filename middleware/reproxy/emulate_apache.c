@@ -1,0 +1,157 @@
+/*
+ * emulate_apache.c: what Apache 2.4 does with X-Reproxy-Url, with a mod_reproxy that does what it means to: AllowReproxy on,
+ * PreserveHeaders Content-Type Content-Disposition ETag Last-Modified; and with X-Sendfile, with mod_xsendfile.
+ *
+ * Sources: httpd's mod_proxy_http.c, proxy_util.c, http_filters.c, byterange_filter.c, apr_uri.c, read and recorded.
+ */
+#include "emulate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* -- URLs -------------------------------------------------------------------------------------------------------- */
+
+/* As apr_uri_parse takes a URL apart: any user goes, an empty port is none. Without a path, its query goes too. */
+static bool parse(struct emulated *at, const char *text, struct emulated_url *url)
+{
+	const char *host = emulated_scheme(text, true, &url->scheme);
+	char *end;
+
+	if (!host)
+		return false;
+	const char *stop = host + strcspn(host, "/?#");
+	const char *user = memrchr(host, '@', (size_t)(stop - host));
+	host = user ? user + 1 : host;
+	const char *close = *host == '[' ? memchr(host, ']', (size_t)(stop - host)) : NULL;
+	const char *port = close ? close + 1 : memchr(host, ':', (size_t)(stop - host));
+	if (!port)
+		port = stop;
+	if (port == host || (*host == '[' && !close) || (port < stop && *port != ':'))
+		return false;
+	if (port + 1 < stop) {
+		unsigned long number = strtoul(port + 1, &end, 10);
+
+		if (end != stop || number > 65535)
+			return false;
+		url->port = (unsigned)number;
+	}
+	bool is_usual = !url->port || url->port == (url->scheme[4] ? 443 : 80);
+	url->host = rung_strndup(at->env, host, (size_t)(port - host));
+	url->host_field = rung_strndup(at->env, host, (size_t)((is_usual ? port : stop) - host));
+	url->path = *stop == '/' ? rung_strndup(at->env, stop, strcspn(stop, "?")) : "";
+	url->query = *stop == '/' ? strchr(stop, '?') : NULL;
+	url->query = url->query ? url->query + 1 : NULL;
+	return url->host && url->host_field && url->path;
+}
+
+static int go(struct emulated *at, const char *urls)
+{
+	struct emulated_url all = { .uri = urls };
+	int fetched;
+	int rc = emulated_try(at, urls, parse, NULL, &fetched);
+
+	if (rc < 0)
+		return rc;
+	if (fetched < 0)
+		return emulated_status(at, 502, "there is no URL it could fetch in \"%.300s\"", urls);
+	return emulated_judge(at, fetched, &all);
+}
+
+/* -- the path that the app sees ------------------------------------------------------------------------------------ */
+
+static int digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool stays(unsigned char c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+	       (c && strchr("$-_.+!*'(),;:@&=/~", c) != NULL);
+}
+
+/* It is decoded, with AllowEncodedSlashes On, and encoded again. */
+static const char *app_path(const struct rung_env *env)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	const char *path = env->path_info;
+
+	if (!strchr(path, '%'))
+		return NULL;
+	char *text = rung_alloc(env, 3 * strlen(path) + 1), *to = text;
+	while (text && *path) {
+		int high = *path == '%' && path[1] ? digit(path[1]) : -1;
+		int low = high >= 0 && path[2] ? digit(path[2]) : -1;
+		unsigned char c = (unsigned char)(low >= 0 ? high << 4 | low : *path);
+
+		path += low >= 0 ? 3 : 1;
+		if (stays(c)) {
+			*to++ = (char)c;
+			continue;
+		}
+		*to++ = '%';
+		*to++ = digits[c >> 4];
+		*to++ = digits[c & 15];
+	}
+	if (text)
+		*to = '\0';
+	return text;
+}
+
+/* -- the table --------------------------------------------------------------------------------------------------- */
+
+static const char *const not_passed_on[] = { "Connection", "Keep-Alive", "TE", "Trailer", "Upgrade",
+	"Proxy-Authorization", "Proxy-Authenticate", "Proxy-Connection", "Expect", NULL };
+static const char *const not_passed_to_targets[] = { "Connection", "Keep-Alive", "TE", "Trailer", "Upgrade",
+	"Proxy-Authorization", "Proxy-Authenticate", "Proxy-Connection", "Expect", "X-Proxy-Capabilities",
+	NULL };
+
+static const struct emulated_ask asks[] = {
+	{ "X-Reproxy-Url", go },
+	{ "X-Sendfile", emulated_sendfile },
+	{ NULL, NULL },
+};
+
+static const struct emulated_kept survive[] = {
+	{ "Content-Type", KEEP_SET },
+	{ "Content-Disposition", KEEP_SET },
+	{ "ETag", KEEP_SET },
+	{ "Last-Modified", KEEP_SET },
+	{ "Set-Cookie", KEEP_BEFORE },
+	{ NULL, KEEP_BEFORE },
+};
+
+static const char *const hidden[] = { "Connection", "Keep-Alive", "Proxy-Authenticate", "TE", "Trailer",
+	"Trailers", "Transfer-Encoding", "Upgrade", NULL };
+static const char *const last[] = { "Set-Cookie", NULL };
+
+const struct emulation emulation_apache = {
+	.name = "apache",
+	.app = { .left_out = not_passed_on,
+		.added = { { "X-Proxy-Capabilities", VALUE_TEXT, PLACE_MERGED, "reproxy-file" },
+			{ "X-Forwarded-For", VALUE_CLIENT, PLACE_MERGED, NULL },
+			{ "X-Forwarded-Host", VALUE_HOST, PLACE_MERGED, NULL },
+			{ "X-Forwarded-Server", VALUE_SERVER, PLACE_MERGED, NULL },
+			{ "Content-Length", VALUE_LENGTH, PLACE_LAST, NULL } } },
+	.target = { .left_out = not_passed_to_targets,
+		.added = { { "X-Forwarded-For", VALUE_CLIENT, PLACE_MERGED, NULL },
+			{ "X-Forwarded-Host", VALUE_HOST, PLACE_MERGED, NULL },
+			{ "X-Forwarded-Server", VALUE_SERVER, PLACE_MERGED, NULL },
+			{ "Content-Length", VALUE_LENGTH, PLACE_LAST, NULL } } },
+	.app_path = app_path,
+	.asks = asks,
+	.input = INPUT_ZERO,
+	.answer = { .kept = survive,
+		.hidden = hidden,
+		.last = last,
+		.not_on_304 = true,
+		.hides_connection = true,
+		.cuts = 8192 },
+	.unreachable = 502,
+	.no_answer = 502,
+	.timeout = 502,
+};

@@ -1,0 +1,140 @@
+/* emulate_file.c: files that a server answers with itself: X-Accel-Redirect to a folder, X-Reproxy-File, X-Sendfile. */
+#include "emulate.h"
+
+#include <rung/conditional.h>
+#include <rung/date.h>
+#include <rung/mime.h>
+#include <rung/range.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int open_regular(const char *path, struct stat *ret_stat)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return errno == ENOTDIR || errno == ENAMETOOLONG ? -ENOENT : -errno;
+	if (fstat(fd, ret_stat) < 0 || !S_ISREG(ret_stat->st_mode)) {
+		close(fd);
+		return -ENOENT;
+	}
+	return fd;
+}
+
+/* Servers compare If-Modified-Since with the very date they gave. */
+static bool is_same_date(const struct rung_env *env, time_t modified)
+{
+	const char *since = rung_request_header(env, "If-Modified-Since");
+	char date[RUNG_HTTP_DATE_SIZE];
+
+	if (rung_request_header(env, "If-None-Match") || !since)
+		return true;
+	rung_http_date(modified, date);
+	return strcmp(since, date) == 0;
+}
+
+static int judge(struct emulated *at, const char *etag, time_t modified)
+{
+	enum rung_precondition found = rung_preconditions(at->env, etag, modified);
+
+	if (found == RUNG_PRECONDITION_FAILED)
+		return 412;
+	return found == RUNG_NOT_MODIFIED && is_same_date(at->env, modified) ? 304 : 0;
+}
+
+static const char *type_of(const char *path)
+{
+	const char *type = rung_mime_type(path);
+
+	return type ? type : "application/octet-stream";
+}
+
+static void describe(
+	struct emulated *at, const struct emulated_file *file, const struct stat *stat, const char *etag)
+{
+	char date[RUNG_HTTP_DATE_SIZE];
+
+	if (file->type && !emulated_asked(at, "Content-Type"))
+		rung_header(at->res, "Content-Type", *file->type ? file->type : type_of(file->path));
+	if (file->conditional) {
+		rung_http_date(stat->st_mtime, date);
+		rung_header(at->res, "Last-Modified", date);
+	}
+	if (etag)
+		rung_header(at->res, "ETag", etag);
+}
+
+/* The body, or the part of it that was asked for. Several parts are not made: the whole is sent. */
+static int send(struct emulated *at, const struct emulated_file *file, int fd, const struct stat *stat,
+	const char *etag)
+{
+	struct rung_range_set set;
+	long long size = stat->st_size;
+	enum rung_range_kind kind = rung_ranges(at->env, etag, stat->st_mtime, size, &set);
+
+	at->res->status = 200;
+	if (kind == RUNG_RANGE_UNSATISFIABLE) {
+		close(fd);
+		at->res->status = 416;
+		return rung_headerf(at->res, "Content-Range", "bytes */%lld", size);
+	}
+	if (kind == RUNG_RANGE_PART && set.count == 1) {
+		long long from = set.ranges[0].offset, count = set.ranges[0].length;
+
+		at->res->status = 206;
+		rung_headerf(at->res, "Content-Range", "bytes %lld-%lld/%lld", from, from + count - 1, size);
+		return rung_body_file(at->res, fd, from, count, file->path);
+	}
+	rung_header_static(at->res, "Accept-Ranges", "bytes");
+	return rung_body_file(at->res, fd, 0, size, file->path);
+}
+
+int emulated_file(struct emulated *at, const struct emulated_file *file)
+{
+	struct stat stat;
+	int fd = open_regular(file->path, &stat);
+	const char *etag = NULL;
+
+	if (fd < 0)
+		return fd;
+	if (file->expected && file->expected != stat.st_size) {
+		close(fd);
+		return -ENOENT;
+	}
+	at->is_file = true;
+	if (file->etag)
+		etag = file->etag(at->env, stat.st_size,
+			stat.st_mtim.tv_sec * INT64_C(1000000000) + stat.st_mtim.tv_nsec);
+	int status = file->conditional ? judge(at, etag, stat.st_mtime) : 0;
+	describe(at, file, &stat, etag);
+	if (!status)
+		return send(at, file, fd, &stat, etag);
+	close(fd);
+	at->res->status = status;
+	return 0;
+}
+
+/* -- X-Sendfile -------------------------------------------------------------------------------------------------- */
+
+int emulated_sendfile(struct emulated *at, const char *path)
+{
+	static const char *const of_a_body[] = { "Content-Length", "Content-Encoding", "Content-Range",
+		"Transfer-Encoding", "X-Sendfile", "X-LIGHTTPD-send-file", NULL };
+	struct emulated_file file = { .path = path, .type = "", .conditional = true };
+
+	at->held = at->asked;
+	at->held_count = 0;
+	for (size_t i = 0; i < at->asked_count; i++)
+		if (!emulated_is_listed(of_a_body, &at->asked[i]))
+			at->held[at->held_count++] = at->asked[i];
+	at->asked_count = at->held_count;
+	at->keeps_asker = true;
+	int rc = *path == '/' ? emulated_file(at, &file) : -ENOENT;
+	if (rc == -ENOENT || rc == -EACCES)
+		return emulated_status(at, 404, "there is no file %s", path);
+	return rc;
+}

@@ -1,0 +1,164 @@
+/*
+ * emulate_perlbal.c: what Perlbal 1.80 does with X-Reproxy-File, X-Reproxy-URL and X-Reproxy-Service when enable_reproxy is
+ * on.
+ *
+ * Sources: Perlbal's BackendHTTP.pm, ClientProxy.pm, HTTPHeaders.pm, ClientHTTPBase.pm, read and recorded.
+ */
+#include "emulate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* -- URLs -------------------------------------------------------------------------------------------------------- */
+
+/* ^http://(.+?)(?::(\d+))?(/.*)?$ */
+static bool parse(struct emulated *at, const char *text, struct emulated_url *url)
+{
+	static const char scheme[] = "http://";
+
+	if (strncmp(text, scheme, sizeof scheme - 1) != 0 || !text[sizeof scheme - 1])
+		return false;
+	const char *host = text + sizeof scheme - 1;
+	const char *end = host + 1 + strcspn(host + 1, "/");
+	const char *colon = memrchr(host + 1, ':', (size_t)(end - host) - 1);
+	bool has_port =
+		colon && colon + 1 < end && strspn(colon + 1, "0123456789") == (size_t)(end - colon) - 1;
+	const char *stop = has_port ? colon : end;
+	const char *query = strchr(end, '?');
+	url->scheme = "http";
+	url->host = rung_strndup(at->env, host, (size_t)(stop - host));
+	url->port = has_port ? (unsigned)strtoul(colon + 1, NULL, 10) : 0;
+	url->host_field = rung_request_header(at->env, "Host");
+	url->path = !*end ? "/" : query ? rung_strndup(at->env, end, (size_t)(query - end)) : end;
+	url->query = query ? query + 1 : NULL;
+	if (url->host && strpbrk(url->host, "?@[:"))
+		emulated_warn(at, DANGER_HANG,
+			"on a URL such as %.300s Perlbal hangs, or with a \"?\" ends as a whole; write a path, no user "
+			"and no IPv6 address",
+			text);
+	return url->host && url->path;
+}
+
+static bool is_true(const char *value)
+{
+	return value && *value && strcmp(value, "0") != 0;
+}
+
+static bool is_good(const struct emulated *at)
+{
+	const char *expected = emulated_asked(at, "X-Reproxy-Expected-Size");
+	const char *length = rung_header_get(at->res, "Content-Length");
+	int64_t size = rung_body_size(at->res);
+
+	if ((at->res->status < 200 || at->res->status > 299) && at->res->status != 416)
+		return false;
+	if (!is_true(expected))
+		return true;
+	/* What has no length is 0 to Perl. */
+	return atoll(expected) == (length ? atoll(length) : size < 0 ? 0 : size);
+}
+
+static int go_urls(struct emulated *at, const char *urls)
+{
+	struct emulated_url all = { .uri = urls };
+	int fetched;
+
+	at->method = strcmp(at->method, "HEAD") == 0 ? "HEAD" : "GET";
+	int rc = emulated_try(at, urls, parse, is_good, &fetched);
+	if (rc < 0)
+		return rc;
+	if (fetched < 0)
+		return emulated_status(at, 503, "there is no URL for it in \"%.300s\"", urls);
+	if (fetched == FETCH_TIMEOUT)
+		emulated_warn(at, DANGER_HANG, "when a target hangs, so does Perlbal; here it is 503");
+	return emulated_judge(at, fetched, &all);
+}
+
+/* -- files and services -------------------------------------------------------------------------------------------- */
+
+static int go_file(struct emulated *at, const char *path)
+{
+	const char *expected = emulated_asked(at, "X-Reproxy-Expected-Size");
+	struct emulated_file file = { .path = path, .expected = is_true(expected) ? atoll(expected) : 0 };
+	int rc = emulated_file(at, &file);
+
+	if (rc == 0 && at->res->kind == RUNG_BODY_FILE && rung_body_size(at->res) == 0)
+		rc = -ENOENT;
+	if (rc == -ENOENT)
+		return emulated_status(
+			at, 404, "there is no file %s, or not of the size that is expected", path);
+	if (rc == -EACCES)
+		return emulated_status(at, 500, "the file %s cannot be read", path);
+	return rc;
+}
+
+/* A service is a name of Perlbal's own, which here an app may stand for. */
+static int go_service(struct emulated *at, const char *name)
+{
+	struct emulated_url url = { .scheme = "http",
+		.host = name,
+		.host_field = at->env->host,
+		.path = at->path,
+		.query = at->query,
+		.uri = name,
+		.input = INPUT_AGAIN,
+		.request = &at->rules->app };
+
+	at->asked = NULL; /* the service's answer is an answer of its own */
+	int fetched = emulated_fetch(at, &url);
+	if (fetched == FETCH_UNREACHABLE)
+		return emulated_status(at, 404, "there is no service %s; give it an app in .names", name);
+	return emulated_judge(at, fetched, &url);
+}
+
+static bool may_ask(const struct emulated *at, const struct emulated_ask *ask)
+{
+	return is_true(rung_header_get(at->res, ask->field));
+}
+
+/* A body in chunks is taken for a second request. */
+static int admit(struct emulated *at)
+{
+	return rung_request_header(at->env, "Transfer-Encoding") ? 400 : 0;
+}
+
+/* -- the table --------------------------------------------------------------------------------------------------- */
+
+static const char *const not_passed_to_app[] = { "Connection", "Keep-Alive", "X-Host", "X-Forwarded-Host",
+	NULL };
+static const char *const passed_on[] = { "Range", NULL };
+
+static const struct emulated_ask asks[] = {
+	{ "X-Reproxy-File", go_file },
+	{ "X-Reproxy-Url", go_urls },
+	{ "X-Reproxy-Service", go_service },
+	{ NULL, NULL },
+};
+
+static const char *const spent[] = { "X-Reproxy-File", "X-Reproxy-Url", "X-Reproxy-Expected-Size",
+	"X-Reproxy-Cache-For", NULL };
+static const char *const taken[] = { "Content-Length", NULL };
+static const char *const taken_partial[] = { "Accept-Ranges", "Content-Range", NULL };
+static const char *const hidden[] = { "Connection", "Keep-Alive", NULL };
+
+const struct emulation emulation_perlbal = {
+	.name = "perlbal",
+	.app = { .left_out = not_passed_to_app,
+		.added = { { "X-Proxy-Capabilities", VALUE_TEXT, PLACE_SET, "reproxy-file" },
+			{ "X-Forwarded-For", VALUE_CLIENT, PLACE_SET, NULL } } },
+	.target = { .only = passed_on },
+	.admit = admit,
+	.asks = asks,
+	.may_ask = may_ask,
+	.input = INPUT_NONE,
+	.answer = { .on_asker = true,
+		.taken = taken,
+		.taken_partial = taken_partial,
+		.spent = spent,
+		.asker_status = true,
+		.hidden = hidden },
+	.unreachable = 503,
+	.no_answer = 503,
+	.timeout = 503,
+};

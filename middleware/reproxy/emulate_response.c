@@ -1,0 +1,496 @@
+/*
+ * emulate_response.c: how what a server holds of the responses that asked, and the answer that came at last, become one list
+ * of fields: which of them, in which order and spelling.
+ */
+#include "emulate.h"
+
+#include <rung/date.h>
+#include <rung/range.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static bool is_same(const struct emulated_answer *rules, const char *a, const char *b)
+{
+	return rules->by_spelling ? strcmp(a, b) == 0 : rung_names_equal(a, b);
+}
+
+static struct rung_field *find(
+	const struct emulated_answer *rules, struct rung_field *fields, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (is_same(rules, fields[i].name, name))
+			return &fields[i];
+	return NULL;
+}
+
+static const struct emulated_kept *kept(const struct emulated_answer *rules, const struct rung_field *field)
+{
+	const struct emulated_kept *kept = rules->kept;
+
+	while (kept && kept->name && !rung_names_equal(kept->name, field->name))
+		kept++;
+	return kept && kept->name ? kept : NULL;
+}
+
+/* -- holding ----------------------------------------------------------------------------------------------------- */
+
+/* Where the charset parameter begins, or NULL. Only the first parameter that is one counts, as in nginx. */
+static const char *find_charset(const char *type)
+{
+	for (const char *at = type; (at = strchr(at, ';'));) {
+		do
+			at++;
+		while (*at == ' ');
+		if (strncasecmp(at, "charset=", 8) == 0)
+			return at + 8;
+	}
+	return NULL;
+}
+
+static void note_charset(struct emulated *at, const char *type)
+{
+	const char *charset = find_charset(type);
+
+	if (!charset)
+		return;
+	charset += *charset == '"';
+	size_t size = strlen(charset);
+	if (size && charset[size - 1] == '"')
+		size--;
+	at->charset = rung_strndup(at->env, charset, size);
+}
+
+static void hold_one(struct emulated *at, const struct rung_field *field)
+{
+	const struct emulated_kept *how = kept(&at->rules->answer, field);
+
+	if (!how)
+		return;
+	struct rung_field *before = how->how == KEEP_BEFORE
+					    ? NULL
+					    : find(&at->rules->answer, at->held, at->held_count, field->name);
+	if (before)
+		*before = *field;
+	else
+		at->held[at->held_count++] = *field;
+	if (at->rules->answer.carries_charset && rung_names_equal(field->name, "Content-Type"))
+		note_charset(at, field->value);
+}
+
+static int grow_held(struct emulated *at, size_t more)
+{
+	struct rung_field *held = rung_alloc(at->env, (at->held_count + more + 1) * sizeof *held);
+
+	if (!held)
+		return -ENOMEM;
+	if (at->held_count)
+		memcpy(held, at->held, at->held_count * sizeof *held);
+	at->held = held;
+	return 0;
+}
+
+/* The response's own fields, copied, since they go with it. A body has its length beside it, as on a wire. */
+static int note_asked(struct emulated *at)
+{
+	size_t count = 0;
+
+	while (rung_header_at(at->res, count))
+		count++;
+	at->asked = rung_alloc(at->env, (count + 1) * sizeof *at->asked);
+	if (!at->asked)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		at->asked[i] = *rung_header_at(at->res, i);
+	at->asked_count = count;
+	at->asked_status = at->res->status;
+	if (at->rules->answer.by_spelling || rung_body_size(at->res) < 0 ||
+		rung_header_get(at->res, "Content-Length"))
+		return 0;
+	const char *length = rung_printf(at->env, "%lld", (long long)rung_body_size(at->res));
+	if (!length)
+		return -ENOMEM;
+	at->asked[at->asked_count++] =
+		(struct rung_field){ "Content-Length", length, 14, (uint32_t)strlen(length) };
+	return 0;
+}
+
+/* All that an asker says stays, what it said before being overwritten. */
+static void hold_all(struct emulated *at, const char *ask)
+{
+	const struct emulated_answer *rules = &at->rules->answer;
+	size_t before = at->held_count;
+
+	for (size_t i = 0; i < at->asked_count; i++) {
+		const struct rung_field *field = &at->asked[i];
+		struct rung_field *same = rules->taken ? NULL : find(rules, at->held, before, field->name);
+
+		if (is_same(rules, field->name, ask) || emulated_is_listed(rules->spent, field))
+			continue;
+		if (same)
+			*same = *field;
+		else
+			at->held[at->held_count++] = *field;
+	}
+}
+
+int emulated_hold(struct emulated *at, const char *ask)
+{
+	if (note_asked(at) < 0 || grow_held(at, at->asked_count) < 0)
+		return -ENOMEM;
+	if (at->rules->answer.on_asker)
+		hold_all(at, ask);
+	else
+		for (size_t i = 0; i < at->asked_count; i++)
+			hold_one(at, &at->asked[i]);
+	rung_response_clear(at->res);
+	return 0;
+}
+
+/* -- bodies ------------------------------------------------------------------------------------------------------ */
+
+/* What was read of a body, and then the rest of it. */
+struct begun {
+	struct rung_source source;
+	char *bytes;
+	size_t size, at;
+	int broken; /* a negative errno that comes behind them */
+};
+
+static ssize_t read_begun(struct rung_source *source, void *buffer, size_t max)
+{
+	struct begun *begun = (struct begun *)source;
+	size_t left = begun->size - begun->at;
+
+	if (left == 0 && begun->broken)
+		return begun->broken;
+	if (left == 0)
+		return source->inner_->read(source->inner_, buffer, max);
+	left = left < max ? left : max;
+	memcpy(buffer, begun->bytes + begun->at, left);
+	begun->at += left;
+	return (ssize_t)left;
+}
+
+/* Reads a body as far as it comes at once, up to so many bytes. Returns 1 when it ended there, and is bytes now; 0 when there
+ * is more; or a negative errno. Touches fields, so whoever needs them has them already. */
+static int begin_body(struct emulated *at, size_t most, const char **ret_bytes, size_t *ret_size)
+{
+	struct begun *begun = rung_alloc(at->env, sizeof *begun);
+	char *bytes = rung_alloc(at->env, most);
+	ssize_t n = -1;
+
+	if (!begun || !bytes)
+		return -ENOMEM;
+	*begun = (struct begun){ .source.read = read_begun, .bytes = bytes };
+	struct rung_source *inner = rung_filter(at->res, &begun->source);
+	if (!inner)
+		return at->res->error;
+	while (begun->size < most) {
+		n = inner->read(inner, bytes + begun->size, most - begun->size);
+		if (n <= 0)
+			break;
+		begun->size += (size_t)n;
+	}
+	if (n < 0 && n != -EAGAIN)
+		begun->broken = (int)n; /* nobody reads on behind an error */
+	if (n != 0)
+		return 0;
+	*ret_bytes = bytes;
+	*ret_size = begun->size;
+	rung_body_close(at->res);
+	rung_body_static(at->res, bytes, *ret_size);
+	return at->res->error ? at->res->error : 1;
+}
+
+/* -- settling ---------------------------------------------------------------------------------------------------- */
+
+/* The answer's fields as they become. */
+struct settling {
+	struct emulated *at;
+	const struct emulated_answer *rules;
+	struct rung_field *from; /* the target's, the length among them */
+	size_t from_count;
+	struct rung_field *to;
+	size_t to_count;
+	const char *connection; /* the names of more that are hidden */
+	const char *const *first;
+};
+
+static bool is_hidden(const struct settling *settling, const struct rung_field *field)
+{
+	return emulated_is_listed(settling->rules->hidden, field) ||
+	       (settling->connection && rung_list_has(settling->connection, field->name));
+}
+
+static void put(struct settling *settling, const struct rung_field *field)
+{
+	if (!is_hidden(settling, field))
+		settling->to[settling->to_count++] = *field;
+}
+
+/* One of the fields that come first: the target's, else what is held. */
+static void put_first(struct settling *settling, const char *name)
+{
+	struct emulated *at = settling->at;
+	struct rung_field *field = find(settling->rules, settling->from, settling->from_count, name);
+	bool is_type = settling->rules->carries_charset && rung_names_equal(name, "Content-Type");
+
+	if (!field)
+		field = find(settling->rules, at->held, at->held_count, name);
+	if (!field)
+		return;
+	struct rung_field first = { name, field->value, (uint32_t)strlen(name), field->value_size };
+	if (is_type && at->res->status == 304 && at->is_file)
+		return;
+	if (is_type && at->charset && !find_charset(field->value)) {
+		const char *value = rung_printf(at->env, "%s; charset=%s", field->value, at->charset);
+
+		first.value = value ? value : field->value;
+		first.value_size = (uint32_t)strlen(first.value);
+	}
+	put(settling, &first);
+}
+
+static void put_held(struct settling *settling, bool is_last)
+{
+	const struct emulated_answer *rules = settling->rules;
+	struct emulated *at = settling->at;
+
+	for (size_t i = 0; i < at->held_count; i++) {
+		const struct emulated_kept *how = kept(rules, &at->held[i]);
+
+		if (how && how->how == KEEP_BEFORE &&
+			emulated_is_listed(rules->last, &at->held[i]) == is_last &&
+			!emulated_is_listed(settling->first, &at->held[i]))
+			put(settling, &at->held[i]);
+	}
+}
+
+static void put_targets(struct settling *settling, bool is_last)
+{
+	const struct emulated_answer *rules = settling->rules;
+	struct emulated *at = settling->at;
+
+	for (size_t i = 0; i < settling->from_count; i++) {
+		struct rung_field field = settling->from[i];
+		struct rung_field *held = find(rules, at->held, at->held_count, field.name);
+		const struct emulated_kept *how = held ? kept(rules, held) : NULL;
+
+		if (emulated_is_listed(settling->first, &field) ||
+			emulated_is_listed(rules->last, &field) != is_last)
+			continue;
+		if (how && how->how == KEEP_SET) {
+			if (find(rules, settling->to, settling->to_count, field.name))
+				continue;
+			field.value = held->value;
+			field.value_size = held->value_size;
+		}
+		put(settling, &field);
+	}
+}
+
+/* What is set, and stood nowhere yet. */
+static void put_set(struct settling *settling)
+{
+	struct emulated *at = settling->at;
+
+	for (size_t i = 0; i < at->held_count; i++) {
+		const struct emulated_kept *how = kept(settling->rules, &at->held[i]);
+
+		if (how && how->how == KEEP_SET &&
+			!find(settling->rules, settling->to, settling->to_count, at->held[i].name))
+			put(settling, &at->held[i]);
+	}
+}
+
+static void settle_on_target(struct settling *settling)
+{
+	const struct emulated_answer *rules = settling->rules;
+	bool is_file = settling->at->is_file && rules->first_of_files;
+	const char *const *name = is_file ? rules->first_of_files : rules->first;
+
+	settling->first = name;
+
+	if (settling->rules->not_on_304 && settling->at->res->status == 304)
+		settling->at->held_count = 0;
+	for (; name && *name; name++)
+		put_first(settling, *name);
+	put_held(settling, false);
+	put_targets(settling, false);
+	put_held(settling, true);
+	put_targets(settling, true);
+	put_set(settling);
+}
+
+static bool is_taken(const struct settling *settling, const struct rung_field *field)
+{
+	int status = settling->at->res->status;
+
+	return !settling->rules->taken || settling->at->keeps_asker ||
+	       emulated_is_listed(settling->rules->taken, field) ||
+	       ((settling->at->is_file || status == 206 || status == 416) &&
+		       emulated_is_listed(settling->rules->taken_partial, field));
+}
+
+/* The asker's fields; those of the target that are taken stand in their place, or behind them. Where all are taken, a name
+ * that stands several times is replaced as a whole. */
+static void settle_on_asker(struct settling *settling)
+{
+	const struct emulated_answer *rules = settling->rules;
+	struct emulated *at = settling->at;
+
+	for (size_t i = 0; i < at->held_count; i++) {
+		const struct rung_field *held = &at->held[i];
+		struct rung_field *field = find(rules, settling->from, settling->from_count, held->name);
+
+		if (rung_names_equal(held->name, "Content-Length") && rules->taken && !field)
+			continue;
+		if (!field || !is_taken(settling, field)) {
+			put(settling, held);
+			continue;
+		}
+		if (find(rules, settling->to, settling->to_count, held->name))
+			continue;
+		for (size_t j = 0; j < settling->from_count; j++)
+			if (is_same(rules, settling->from[j].name, held->name)) {
+				struct rung_field one = settling->from[j];
+
+				one.name = held->name;
+				one.name_size = held->name_size;
+				put(settling, &one);
+			}
+	}
+	for (size_t i = 0; i < settling->from_count; i++)
+		if (is_taken(settling, &settling->from[i]) &&
+			!find(rules, at->held, at->held_count, settling->from[i].name))
+			put(settling, &settling->from[i]);
+}
+
+/* The target's fields, before anything touches them. */
+static int read_target(struct settling *settling)
+{
+	struct rung_response *res = settling->at->res;
+	size_t count = 0;
+
+	while (rung_header_at(res, count))
+		count++;
+	settling->from = rung_alloc(
+		settling->at->env, (2 * count + settling->at->held_count + 8) * sizeof *settling->from);
+	if (!settling->from)
+		return -ENOMEM;
+	settling->to = settling->from + count + 1;
+	for (size_t i = 0; i < count; i++)
+		settling->from[i] = *rung_header_at(res, i);
+	settling->from_count = count;
+	return 0;
+}
+
+static int put_number(struct settling *settling, struct rung_field *field, long long number)
+{
+	char *text = rung_alloc(settling->at->env, 24);
+
+	if (!text)
+		return -ENOMEM;
+	int size = snprintf(text, 24, "%lld", number);
+	*field = (struct rung_field){ "Content-Length", text, 14, (uint32_t)size };
+	return 0;
+}
+
+/* A length that is known and not written stands at the end, where a program that is a server of its own would write it. */
+static int add_length(struct settling *settling)
+{
+	const struct rung_response *res = settling->at->res;
+	bool has_none = res->status == 304 || res->status == 204 || settling->rules->by_spelling;
+
+	if (has_none || rung_body_size(res) < 0 ||
+		find(settling->rules, settling->from, settling->from_count, "Content-Length"))
+		return 0;
+	return put_number(settling, &settling->from[settling->from_count++], rung_body_size(res));
+}
+
+/* -- ranges that the server cuts itself --------------------------------------------------------------------------- */
+
+enum { MEASURED = 16384 };
+
+static const char *value_of(const struct settling *settling, const char *name)
+{
+	const struct rung_field *field = find(settling->rules, settling->to, settling->to_count, name);
+
+	return field ? field->value : NULL;
+}
+
+static int put_range(struct settling *settling, long long from, long long size, long long all)
+{
+	struct rung_field *length = find(settling->rules, settling->to, settling->to_count, "Content-Length");
+	bool is_part = size >= 0;
+	const char *text =
+		is_part ? rung_printf(settling->at->env, "bytes %lld-%lld/%lld", from, from + size - 1, all)
+			: rung_printf(settling->at->env, "bytes */%lld", all);
+
+	if (!text || (length && put_number(settling, length, is_part ? size : 0) < 0))
+		return -ENOMEM;
+	settling->to[settling->to_count++] =
+		(struct rung_field){ "Content-Range", text, 13, (uint32_t)strlen(text) };
+	return 0;
+}
+
+static int cut(struct settling *settling)
+{
+	struct emulated *at = settling->at;
+	struct rung_response *res = at->res;
+	int64_t all = rung_body_size(res);
+	const char *modified = value_of(settling, "Last-Modified"), *bytes;
+	struct rung_range_set set;
+	time_t when = -1;
+	size_t size;
+
+	if (res->status != 200 || all <= 0 || all > (int64_t)settling->rules->cuts ||
+		value_of(settling, "Content-Range") || !rung_request_header(at->env, "Range"))
+		return 0;
+	if (modified && rung_http_date_parse(modified, &when) < 0)
+		when = -1;
+	enum rung_range_kind kind = rung_ranges(at->env, value_of(settling, "ETag"), when, all, &set);
+	if (kind == RUNG_RANGE_ALL || (kind == RUNG_RANGE_PART && set.count > 1))
+		return 0;
+	if (kind == RUNG_RANGE_UNSATISFIABLE) {
+		rung_body_close(res);
+		res->status = 416;
+		return put_range(settling, 0, -1, all);
+	}
+	int rc = begin_body(at, settling->rules->cuts + 1, &bytes, &size);
+	if (rc <= 0 || (int64_t)size != all)
+		return rc < 0 ? rc : 0;
+	rung_body_static(res, bytes + set.ranges[0].offset, (size_t)set.ranges[0].length);
+	res->status = 206;
+	return put_range(settling, set.ranges[0].offset, set.ranges[0].length, all);
+}
+
+int emulated_settle(struct emulated *at)
+{
+	struct settling settling = { .at = at, .rules = &at->rules->answer };
+	struct rung_response *res = at->res;
+	const char *bytes;
+	size_t size;
+	int rc = read_target(&settling);
+
+	if (rc == 0 && settling.rules->measures && rung_body_size(res) < 0)
+		rc = begin_body(at, MEASURED, &bytes, &size);
+	if (rc >= 0)
+		rc = add_length(&settling);
+	if (rc < 0)
+		return rc;
+	if (settling.rules->hides_connection)
+		settling.connection = rung_header_get(res, "Connection");
+	if (at->asked && (settling.rules->on_asker || at->keeps_asker))
+		settle_on_asker(&settling);
+	else
+		settle_on_target(&settling);
+	if (settling.rules->asker_status && at->asked && res->status != 206 && res->status != 416)
+		res->status = at->asked_status == 204 ? 200 : at->asked_status;
+	if (settling.rules->cuts)
+		rc = cut(&settling);
+	return rc < 0 ? rc : rung_header_replace(res, settling.to, settling.to_count);
+}
