@@ -104,10 +104,12 @@ bool rung_work(struct exchange *exchange, enum job job)
 		workers->end = &exchange->next_job;
 		workers->waiting += job == RUNG_JOB_RUN;
 		exchange->loop->away++;
-		if (workers->idle)
-			pthread_cond_signal(&workers->has_job);
 	}
+	bool has_idle = workers->idle;
 	pthread_mutex_unlock(&workers->lock);
+	/* Outside, or who is woken would first wait for the lock. */
+	if (!is_full && has_idle)
+		pthread_cond_signal(&workers->has_job);
 	if (is_full)
 		exchange->job = RUNG_JOB_NONE;
 	return !is_full;
