@@ -79,6 +79,11 @@ bool rung_is_stopping(const struct rung_env *env)
 	return is_stopping && atomic_load_explicit(is_stopping, memory_order_acquire);
 }
 
+bool rung_is_abandoned(const struct rung_env *env)
+{
+	return atomic_load_explicit(&env->request_->is_abandoned, memory_order_relaxed);
+}
+
 const char *rung_uri_header(const struct rung_env *env)
 {
 	return env->request_->uri_header;

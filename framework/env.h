@@ -68,6 +68,10 @@ RUNG_API bool rung_is_development(const struct rung_env *env);
  * any, while the request lasts. */
 RUNG_API bool rung_is_stopping(const struct rung_env *env);
 
+/* True once nobody waits for the answer any more: the client has left, or closed its sending half, or the server cut it. A
+ * handler that waits for something may then give up, with -ECONNRESET. Threads: any, while the request lasts. */
+RUNG_API bool rung_is_abandoned(const struct rung_env *env);
+
 /* The response field by which an app may give a URI instead of a body; NULL when no reproxy layer stands outside.
  * Rack: rack.reproxy.header. */
 RUNG_API const char *rung_uri_header(const struct rung_env *env);

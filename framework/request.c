@@ -49,6 +49,7 @@ void rung_request_begin(struct rung_request *request, const struct rung_site *si
 	request->body_limit = 0;
 	request->find_peer = NULL;
 	request->waker = NULL;
+	atomic_store_explicit(&request->is_abandoned, false, memory_order_relaxed);
 	request->uri_header = NULL;
 	request->dispatches = 0;
 	request->logged = false;

@@ -119,6 +119,7 @@ struct rung_request {
 	/* Called under the waker's lock, by any thread: see to it that the mail is delivered. */
 	void (*wake)(struct rung_request *request, struct rung_mail *mail);
 	struct rung_waker *waker; /* NULL: nobody asked for one */
+	atomic_bool is_abandoned; /* nobody waits for the answer any more */
 	const char *uri_header;   /* what the innermost reproxy layer announced, or NULL */
 	unsigned dispatches;
 	bool logged; /* the failure below is in the log */

@@ -164,6 +164,8 @@ void rung_body_poll(struct loop *loop)
 /* One that is polled is found so by the next poll; one that does not wait may be read by the client all the same. */
 void rung_body_give_up(struct exchange *exchange)
 {
+	/* For a handler that waits. */
+	atomic_store_explicit(&exchange->request.is_abandoned, true, memory_order_relaxed);
 	if (!exchange->is_waiting)
 		return;
 	exchange->is_given_up = true;
