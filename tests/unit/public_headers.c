@@ -6,6 +6,7 @@
 #include <rung/lint.h>
 #include <rung/reproxy.h>
 #include <rung/rung.h>
+#include <rung/upstream.h>
 
 #include <rung/access_log.h>
 #include <rung/basic_auth.h>
@@ -14,6 +15,7 @@
 #include <rung/lint.h>
 #include <rung/reproxy.h>
 #include <rung/rung.h>
+#include <rung/upstream.h>
 
 /* One of each kind of macro. */
 static int answer(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
