@@ -188,12 +188,18 @@ static bool aim_elsewhere(struct engine *engine, struct transfer *transfer)
 	return upstream_request_aim(transfer) == 0;
 }
 
+static int error_of(const struct transfer *transfer, CURLcode code)
+{
+	/* A line of a head that has no end is told as if memory were out. */
+	if (code == CURLE_OUT_OF_MEMORY && !(transfer->is_connected && !transfer->has_head))
+		return -ENOMEM;
+	return code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EHOSTUNREACH;
+}
+
 static void explain(struct transfer *transfer, CURLcode code)
 {
 	const char *why = *transfer->error ? transfer->error : curl_easy_strerror(code);
-	int err = code == CURLE_OUT_OF_MEMORY        ? -ENOMEM
-		  : code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT
-						     : -EHOSTUNREACH;
+	int err = error_of(transfer, code);
 
 	pthread_mutex_lock(&transfer->lock);
 	if (transfer->is_refused && !transfer->is_connected && !transfer->err)

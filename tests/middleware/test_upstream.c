@@ -233,7 +233,8 @@ Test(upstream, methods_and_bodies_are_passed_on)
 
 	for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
 		snprintf(line, sizeof line, "%s / HTTP/1.1\r\n", methods[i]);
-		const struct rung_reply *reply = rung_client_send(client, .method = methods[i], .target = "/");
+		const struct rung_reply *reply =
+			rung_client_send(client, .method = methods[i], .target = "/");
 		ASSERT_INT(reply->status, 200);
 		cr_assert(strncmp(reply->body, line, strlen(line)) == 0, "%s", reply->body);
 		bool has_length = strstr(reply->body, "\r\nContent-Length: 0\r\n");
