@@ -315,7 +315,7 @@ static bool has_no_content(int status)
 static RUNG_COLD void strip_body(struct rung_response *res)
 {
 	rung_body_close(res);
-	if (res->status != 304)
+	if (res->status != 304 && !res->exact_)
 		rung_header_filter(res, describes_body, NULL);
 }
 
@@ -330,7 +330,7 @@ struct rung_response *rung_request_run(struct rung_request *request)
 		hook->response(hook->env, res, hook->data);
 	if (__builtin_expect(res->error != 0 || (unsigned)(res->status - 200) > 799u, 0))
 		refuse_hook(request, res);
-	if (__builtin_expect(has_no_content(res->status), 0))
+	if (__builtin_expect(has_no_content(res->status), 0) && !(res->exact_ && res->status == 205))
 		strip_body(res);
 	return res;
 }

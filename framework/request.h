@@ -243,6 +243,7 @@ static inline void rung_response_prepare(struct rung_response_store *store)
 	res->status = res->error = 0;
 	res->kind = RUNG_BODY_EMPTY;
 	res->pass = false;
+	res->exact_ = false;
 	store->headers = (struct rung_header_list){ store->first_fields, 0, RUNG_FIRST_FIELDS };
 }
 

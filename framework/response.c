@@ -34,6 +34,7 @@ void rung_response_clear(struct rung_response *res)
 	res->status = 0;
 	res->error = 0;
 	res->pass = false;
+	res->exact_ = false;
 }
 
 static struct rung_response_store *store_of(struct rung_response *res)
@@ -64,6 +65,7 @@ void rung_response_move(struct rung_response *to, struct rung_response *from)
 	to->error = from->error;
 	to->kind = from->kind;
 	to->pass = from->pass;
+	to->exact_ = from->exact_;
 	move_fields(to, from);
 	*to->body_ = *from->body_;
 	/* What moved must not be closed twice. */

@@ -24,6 +24,7 @@ struct rung_response {
 	bool pass;                /* "not mine": a cascade asks the next app. Set beside a 404 or 405 */
 
 	/* private */
+	bool exact_; /* what a server said that is emulated: fields stay where the status forbids a body, and 205 may have one */
 	struct rung_env *env_;
 	struct rung_header_list *headers_;
 	struct rung_body *body_;

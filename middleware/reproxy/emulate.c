@@ -309,7 +309,10 @@ static void warn_of_leak(const struct emulated *at)
 
 static int follow(struct emulated *at)
 {
-	int rc = emit(at);
+	int rc = emulated_join(at);
+
+	if (rc == 0)
+		rc = emit(at);
 
 	while (rc == 0) {
 		const char *value;
@@ -317,7 +320,7 @@ static int follow(struct emulated *at)
 
 		if (!ask)
 			break;
-		rc = emulated_hold(at, ask->field);
+		rc = emulated_hold(at, ask);
 		if (rc == 0)
 			rc = ask->go(at, value);
 		if (rc == 0)

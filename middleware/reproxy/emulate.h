@@ -41,6 +41,7 @@ struct emulated_request {
 	const char *const *only;     /* of the client's fields; NULL: all */
 	const char *const *left_out; /* of them */
 	bool no_underscores;         /* fields with "_" in their names go, too */
+	bool joins;                  /* fields of one name become one */
 	struct emulated_added added[6];
 };
 
@@ -58,7 +59,8 @@ struct emulated_kept {
 	const char *name;
 	enum {
 		KEEP_BEFORE,  /* a line of its own, before the target's */
-		KEEP_SET,     /* in place of the target's, else at the end */
+		KEEP_SET,     /* in place of the target's, else at the end, as it is spelled here */
+		KEEP_TYPE,    /* the same, but behind all others, and not with 204 and 304 */
 		KEEP_DEFAULT, /* where the target has none */
 	} how;
 };
@@ -68,7 +70,6 @@ struct emulated_answer {
 	const struct emulated_kept *kept; /* ends with a NULL name */
 	const char *const *taken;         /* NULL: all */
 	const char *const *taken_partial; /* with status 206 and 416 too */
-	const char *const *spent; /* of an asker's fields, beside the one it asked with, where .on_asker */
 	bool asker_status; /* where .on_asker: the asker's, unless the target's is 206 or 416; 204 becomes 200 */
 	const char *const *hidden;
 	const char *const *first;          /* names as they are written, in this order; the others follow */
@@ -76,7 +77,7 @@ struct emulated_answer {
 	const char *const *last;           /* names whose lines go to the end */
 	bool by_spelling;                  /* names are the same only in the same letters */
 	bool carries_charset;              /* that of an asker's Content-Type, to one that has none */
-	bool not_on_304;                   /* nothing of the asker's survives there */
+	bool joins;                        /* fields of one name become one, but for cookies */
 	bool hides_connection;             /* fields that Connection names */
 	bool measures;                     /* a short body of unknown length gets one */
 	size_t cuts; /* whole bodies of up to so many bytes, when the client asked for a range; 0: never */
@@ -90,6 +91,7 @@ typedef int (*emulated_go)(struct emulated *at, const char *value);
 struct emulated_ask {
 	const char *field;
 	emulated_go go;
+	const char *const *spent; /* what else of the asker goes, where .answer.on_asker */
 };
 
 struct emulation {
@@ -215,7 +217,13 @@ bool emulated_is_listed(const char *const *names, const struct rung_field *field
 /* emulate_response.c */
 
 /* Holds what survives of the response that asks, and empties it. */
-int emulated_hold(struct emulated *at, const char *ask);
+int emulated_hold(struct emulated *at, const struct emulated_ask *ask);
+
+/* Joins the response's fields where the rules say so. Returns 0 or a negative errno. */
+int emulated_join(struct emulated *at);
+
+/* Makes the body an empty one that ends with the connection. */
+int emulated_unmeasured(struct emulated *at);
 
 /* Makes the answer of what is held and what came. */
 int emulated_settle(struct emulated *at);
@@ -224,10 +232,12 @@ int emulated_settle(struct emulated *at);
 
 struct emulated_file {
 	const char *path;
-	const char *type; /* NULL: no Content-Type; "": by its name */
+	const char *
+		type; /* NULL: no Content-Type; "": by its name; else where that tells none of the few that all know */
 	int64_t expected; /* its size; 0: any */
 	const char *(*etag)(const struct rung_env *env, int64_t size, int64_t mtime_ns); /* NULL: none */
-	bool conditional; /* has Last-Modified, and preconditions count */
+	bool always_ranges; /* says Accept-Ranges with a part of it, too */
+	bool conditional;   /* has Last-Modified, and preconditions count */
 };
 
 /* Answers with a regular file. Returns 0, -ENOENT where there is none, or another negative errno. */
@@ -236,6 +246,9 @@ int emulated_file(struct emulated *at, const struct emulated_file *file);
 /* X-Sendfile: the file that the asker names, with the asker's fields but those that told of its body; 404 where there is
  * none. */
 int emulated_sendfile(struct emulated *at, const char *path);
+
+/* For .may_ask: X-Sendfile does where .sendfile says so, all else always. */
+bool emulated_may_ask(const struct emulated *at, const struct emulated_ask *ask);
 
 /* emulate_urls.c */
 

@@ -105,22 +105,21 @@ static const char *app_path(const struct rung_env *env)
 /* -- the table --------------------------------------------------------------------------------------------------- */
 
 static const char *const not_passed_on[] = { "Connection", "Keep-Alive", "TE", "Trailer", "Upgrade",
-	"Proxy-Authorization", "Proxy-Authenticate", "Proxy-Connection", "Expect", NULL };
+	"Proxy-Authenticate", "Proxy-Connection", "Expect", NULL };
 static const char *const not_passed_to_targets[] = { "Connection", "Keep-Alive", "TE", "Trailer", "Upgrade",
-	"Proxy-Authorization", "Proxy-Authenticate", "Proxy-Connection", "Expect", "X-Proxy-Capabilities",
-	NULL };
+	"Proxy-Authenticate", "Proxy-Connection", "Expect", "X-Proxy-Capabilities", NULL };
 
 static const struct emulated_ask asks[] = {
-	{ "X-Reproxy-Url", go },
-	{ "X-Sendfile", emulated_sendfile },
-	{ NULL, NULL },
+	{ "X-Reproxy-Url", go, NULL },
+	{ "X-Sendfile", emulated_sendfile, NULL },
+	{ NULL, NULL, NULL },
 };
 
 static const struct emulated_kept survive[] = {
-	{ "Content-Type", KEEP_SET },
 	{ "Content-Disposition", KEEP_SET },
 	{ "ETag", KEEP_SET },
 	{ "Last-Modified", KEEP_SET },
+	{ "Content-Type", KEEP_TYPE },
 	{ "Set-Cookie", KEEP_BEFORE },
 	{ NULL, KEEP_BEFORE },
 };
@@ -132,23 +131,26 @@ static const char *const last[] = { "Set-Cookie", NULL };
 const struct emulation emulation_apache = {
 	.name = "apache",
 	.app = { .left_out = not_passed_on,
+		.joins = true,
 		.added = { { "X-Proxy-Capabilities", VALUE_TEXT, PLACE_MERGED, "reproxy-file" },
 			{ "X-Forwarded-For", VALUE_CLIENT, PLACE_MERGED, NULL },
 			{ "X-Forwarded-Host", VALUE_HOST, PLACE_MERGED, NULL },
 			{ "X-Forwarded-Server", VALUE_SERVER, PLACE_MERGED, NULL },
 			{ "Content-Length", VALUE_LENGTH, PLACE_LAST, NULL } } },
 	.target = { .left_out = not_passed_to_targets,
+		.joins = true,
 		.added = { { "X-Forwarded-For", VALUE_CLIENT, PLACE_MERGED, NULL },
 			{ "X-Forwarded-Host", VALUE_HOST, PLACE_MERGED, NULL },
 			{ "X-Forwarded-Server", VALUE_SERVER, PLACE_MERGED, NULL },
 			{ "Content-Length", VALUE_LENGTH, PLACE_LAST, NULL } } },
 	.app_path = app_path,
 	.asks = asks,
+	.may_ask = emulated_may_ask,
 	.input = INPUT_ZERO,
 	.answer = { .kept = survive,
 		.hidden = hidden,
 		.last = last,
-		.not_on_304 = true,
+
 		.hides_connection = true,
 		.cuts = 8192 },
 	.unreachable = 502,

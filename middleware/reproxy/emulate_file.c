@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,11 +47,26 @@ static int judge(struct emulated *at, const char *etag, time_t modified)
 	return found == RUNG_NOT_MODIFIED && is_same_date(at->env, modified) ? 304 : 0;
 }
 
-static const char *type_of(const char *path)
+/* A server without a table of types of its own knows these. */
+static const char *basic_type(const char *path)
 {
-	const char *type = rung_mime_type(path);
+	static const char *const known[] = { "html", "text/html", "gif", "image/gif", "jpg", "image/jpeg" };
+	const char *dot = strrchr(path, '.');
 
-	return type ? type : "application/octet-stream";
+	for (size_t i = 0; dot && !strchr(dot, '/') && i < sizeof known / sizeof *known; i += 2)
+		if (strcasecmp(dot + 1, known[i]) == 0)
+			return known[i + 1];
+	return NULL;
+}
+
+/* Without the charset, which a server adds only where it is told one. */
+static const char *type_of(const struct emulated *at, const struct emulated_file *file)
+{
+	const char *type = *file->type ? basic_type(file->path) : rung_mime_type(file->path);
+
+	if (!type)
+		return *file->type ? file->type : "application/octet-stream";
+	return rung_strndup(at->env, type, strcspn(type, ";"));
 }
 
 static void describe(
@@ -59,7 +75,7 @@ static void describe(
 	char date[RUNG_HTTP_DATE_SIZE];
 
 	if (file->type && !emulated_asked(at, "Content-Type"))
-		rung_header(at->res, "Content-Type", *file->type ? file->type : type_of(file->path));
+		rung_header(at->res, "Content-Type", type_of(at, file));
 	if (file->conditional) {
 		rung_http_date(stat->st_mtime, date);
 		rung_header(at->res, "Last-Modified", date);
@@ -74,9 +90,14 @@ static int send(struct emulated *at, const struct emulated_file *file, int fd, c
 {
 	struct rung_range_set set;
 	long long size = stat->st_size;
-	enum rung_range_kind kind = rung_ranges(at->env, etag, stat->st_mtime, size, &set);
+	/* Servers cut for HEAD, too. */
+	const struct rung_env *get = rung_rewrite(at->env, &(const struct rung_target){ .method = "GET" });
+	enum rung_range_kind kind =
+		!get ? RUNG_RANGE_ALL : rung_ranges(get, etag, stat->st_mtime, size, &set);
 
 	at->res->status = 200;
+	if (file->always_ranges)
+		rung_header_static(at->res, "Accept-Ranges", "bytes");
 	if (kind == RUNG_RANGE_UNSATISFIABLE) {
 		close(fd);
 		at->res->status = 416;
@@ -89,7 +110,8 @@ static int send(struct emulated *at, const struct emulated_file *file, int fd, c
 		rung_headerf(at->res, "Content-Range", "bytes %lld-%lld/%lld", from, from + count - 1, size);
 		return rung_body_file(at->res, fd, from, count, file->path);
 	}
-	rung_header_static(at->res, "Accept-Ranges", "bytes");
+	if (!file->always_ranges)
+		rung_header_static(at->res, "Accept-Ranges", "bytes");
 	return rung_body_file(at->res, fd, 0, size, file->path);
 }
 
@@ -120,11 +142,31 @@ int emulated_file(struct emulated *at, const struct emulated_file *file)
 
 /* -- X-Sendfile -------------------------------------------------------------------------------------------------- */
 
+bool emulated_may_ask(const struct emulated *at, const struct emulated_ask *ask)
+{
+	return ask->go != emulated_sendfile || at->reproxy->sendfile;
+}
+
+/* The path below .sendfile, or NULL when it leads elsewhere. */
+static const char *below(const struct emulated *at, const char *path)
+{
+	const char *folder = at->reproxy->sendfile;
+	size_t size = strlen(folder);
+
+	while (size > 1 && folder[size - 1] == '/')
+		size--;
+	if (strstr(path, ".."))
+		return NULL;
+	if (*path != '/')
+		return rung_printf(at->env, "%s/%s", folder, path);
+	return strncmp(path, folder, size) == 0 && path[size] == '/' ? path : NULL;
+}
+
 int emulated_sendfile(struct emulated *at, const char *path)
 {
 	static const char *const of_a_body[] = { "Content-Length", "Content-Encoding", "Content-Range",
 		"Transfer-Encoding", "X-Sendfile", "X-LIGHTTPD-send-file", NULL };
-	struct emulated_file file = { .path = path, .type = "", .conditional = true };
+	struct emulated_file file = { .path = below(at, path), .type = "", .conditional = true };
 
 	at->held = at->asked;
 	at->held_count = 0;
@@ -133,7 +175,7 @@ int emulated_sendfile(struct emulated *at, const char *path)
 			at->held[at->held_count++] = at->asked[i];
 	at->asked_count = at->held_count;
 	at->keeps_asker = true;
-	int rc = *path == '/' ? emulated_file(at, &file) : -ENOENT;
+	int rc = file.path ? emulated_file(at, &file) : -ENOENT;
 	if (rc == -ENOENT || rc == -EACCES)
 		return emulated_status(at, 404, "there is no file %s", path);
 	return rc;

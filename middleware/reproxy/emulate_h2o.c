@@ -164,8 +164,8 @@ static bool may_ask(const struct emulated *at, const struct emulated_ask *ask)
 
 /* -- the table --------------------------------------------------------------------------------------------------- */
 
-static const char *const not_passed_on[] = { "Connection", "Keep-Alive", "Proxy-Connection", "TE", "Upgrade",
-	"Expect", "HTTP2-Settings", NULL };
+static const char *const not_passed_on[] = { "Connection", "Keep-Alive", "Proxy-Connection",
+	"Proxy-Authorization", "TE", "Upgrade", "Expect", "HTTP2-Settings", NULL };
 
 #define PASSED_ON                                                                \
 	{                                                                        \
@@ -179,9 +179,9 @@ static const char *const not_passed_on[] = { "Connection", "Keep-Alive", "Proxy-
 	}
 
 static const struct emulated_ask asks[] = {
-	{ "Location", go_on },
-	{ "X-Reproxy-Url", go },
-	{ NULL, NULL },
+	{ "Location", go_on, NULL },
+	{ "X-Reproxy-Url", go, NULL },
+	{ NULL, NULL, NULL },
 };
 
 static const char *const hidden[] = { "Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding",

@@ -55,11 +55,6 @@ static int go_if_chunked(struct emulated *at, const char *value)
 	return go(at, value);
 }
 
-static int go_file(struct emulated *at, const char *path)
-{
-	return emulated_sendfile(at, path);
-}
-
 static int admit(struct emulated *at)
 {
 	const struct rung_env *env = at->env;
@@ -77,11 +72,11 @@ static int admit(struct emulated *at)
 static const char *const not_passed_on[] = { "Connection", "Keep-Alive", NULL };
 
 static const struct emulated_ask asks[] = {
-	{ "X-Sendfile", go_file },
-	{ "X-LIGHTTPD-send-file", go_file },
-	{ "X-Rewrite-URI", go_if_chunked },
-	{ "X-Rewrite-Host", go_if_chunked },
-	{ NULL, NULL },
+	{ "X-Sendfile", emulated_sendfile, NULL },
+	{ "X-LIGHTTPD-send-file", emulated_sendfile, NULL },
+	{ "X-Rewrite-URI", go_if_chunked, NULL },
+	{ "X-Rewrite-Host", go_if_chunked, NULL },
+	{ NULL, NULL, NULL },
 };
 
 static const char *const hidden[] = { "Connection", "Keep-Alive", "Transfer-Encoding", "X-Rewrite-URI",
@@ -99,6 +94,7 @@ const struct emulation emulation_lighttpd = {
 			{ "X-Forwarded-Proto", VALUE_SCHEME, PLACE_FIRST, NULL } } },
 	.admit = admit,
 	.asks = asks,
+	.may_ask = emulated_may_ask,
 	.targets_ask = true,
 	.input = INPUT_ANNOUNCED,
 	.answer = { .hidden = hidden, .measures = true },

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* -- paths ------------------------------------------------------------------------------------------------------- */
 
@@ -204,6 +205,19 @@ static const char *etag(const struct rung_env *env, int64_t size, int64_t mtime_
 		env, "\"%llx-%llx\"", (unsigned long long)(mtime_ns / 1000000000), (unsigned long long)size);
 }
 
+/* index.html, the default of `index`. */
+static int serve_index(struct emulated *at, struct emulated_file *file)
+{
+	const char *folder = file->path;
+	struct stat stat_;
+
+	if (stat(folder, &stat_) < 0)
+		return emulated_status(at, 404, "there is no folder %s", folder);
+	file->path = rung_printf(at->env, "%sindex.html", folder);
+	int rc = file->path ? emulated_file(at, file) : -ENOMEM;
+	return rc == -ENOENT ? emulated_status(at, 403, "the folder %s is not listed", folder) : rc;
+}
+
 static int serve(struct emulated *at, const struct rung_location *location, const char *rest)
 {
 	const char *type = location->type ? location->type : "";
@@ -213,7 +227,7 @@ static int serve(struct emulated *at, const struct rung_location *location, cons
 	if (!file.path)
 		return -ENOMEM;
 	if (!*rest || rest[strlen(rest) - 1] == '/')
-		return emulated_status(at, 403, "the folder %s is not listed", file.path);
+		return serve_index(at, &file);
 	if (strcmp(at->method, "GET") != 0 && strcmp(at->method, "HEAD") != 0)
 		return emulated_status(at, 405, "files are not for %s", at->method);
 	int rc = emulated_file(at, &file);
@@ -329,7 +343,7 @@ static const char *const not_passed_on_hardened[] = { "Keep-Alive", "TE", "Expec
 static const char *const not_passed_to_app[] = { "Keep-Alive", "TE", "Expect", "Upgrade", "X-Reproxy-Url",
 	"X-Accel-Redirect", "X-Reproxied", NULL };
 
-static const struct emulated_ask asks[] = { { "X-Accel-Redirect", go }, { NULL, NULL } };
+static const struct emulated_ask asks[] = { { "X-Accel-Redirect", go, NULL }, { NULL, NULL, NULL } };
 
 static const struct emulated_kept survive[] = {
 	{ "Content-Type", KEEP_DEFAULT },

@@ -68,6 +68,8 @@ static int go_urls(struct emulated *at, const char *urls)
 	int rc = emulated_try(at, urls, parse, is_good, &fetched);
 	if (rc < 0)
 		return rc;
+	if (fetched == FETCHED && at->res->status == 204 && !rung_header_get(at->res, "Content-Length"))
+		return emulated_unmeasured(at);
 	if (fetched < 0)
 		return emulated_status(at, 503, "there is no URL for it in \"%.300s\"", urls);
 	if (fetched == FETCH_TIMEOUT)
@@ -80,11 +82,18 @@ static int go_urls(struct emulated *at, const char *urls)
 static int go_file(struct emulated *at, const char *path)
 {
 	const char *expected = emulated_asked(at, "X-Reproxy-Expected-Size");
-	struct emulated_file file = { .path = path, .expected = is_true(expected) ? atoll(expected) : 0 };
+	struct emulated_file file = {
+		.path = path, .always_ranges = true, .expected = is_true(expected) ? atoll(expected) : 0
+	};
 	int rc = emulated_file(at, &file);
 
 	if (rc == 0 && at->res->kind == RUNG_BODY_FILE && rung_body_size(at->res) == 0)
 		rc = -ENOENT;
+	if (rc == 0 && at->res->status == 416) {
+		at->asked = NULL; /* that page is Perlbal's own */
+		rung_header_remove(at->res, "Accept-Ranges");
+		return emulated_unmeasured(at);
+	}
 	if (rc == -ENOENT)
 		return emulated_status(
 			at, 404, "there is no file %s, or not of the size that is expected", path);
@@ -129,15 +138,15 @@ static const char *const not_passed_to_app[] = { "Connection", "Keep-Alive", "X-
 	NULL };
 static const char *const passed_on[] = { "Range", NULL };
 
-static const struct emulated_ask asks[] = {
-	{ "X-Reproxy-File", go_file },
-	{ "X-Reproxy-Url", go_urls },
-	{ "X-Reproxy-Service", go_service },
-	{ NULL, NULL },
-};
-
 static const char *const spent[] = { "X-Reproxy-File", "X-Reproxy-Url", "X-Reproxy-Expected-Size",
 	"X-Reproxy-Cache-For", NULL };
+static const struct emulated_ask asks[] = {
+	{ "X-Reproxy-File", go_file, NULL },
+	{ "X-Reproxy-Url", go_urls, spent },
+	{ "X-Reproxy-Service", go_service, NULL },
+	{ NULL, NULL, NULL },
+};
+
 static const char *const taken[] = { "Content-Length", NULL };
 static const char *const taken_partial[] = { "Accept-Ranges", "Content-Range", NULL };
 static const char *const hidden[] = { "Connection", "Keep-Alive", NULL };
@@ -145,6 +154,7 @@ static const char *const hidden[] = { "Connection", "Keep-Alive", NULL };
 const struct emulation emulation_perlbal = {
 	.name = "perlbal",
 	.app = { .left_out = not_passed_to_app,
+		.joins = true,
 		.added = { { "X-Proxy-Capabilities", VALUE_TEXT, PLACE_SET, "reproxy-file" },
 			{ "X-Forwarded-For", VALUE_CLIENT, PLACE_SET, NULL } } },
 	.target = { .only = passed_on },
@@ -155,7 +165,7 @@ const struct emulation emulation_perlbal = {
 	.answer = { .on_asker = true,
 		.taken = taken,
 		.taken_partial = taken_partial,
-		.spent = spent,
+		.joins = true,
 		.asker_status = true,
 		.hidden = hidden },
 	.unreachable = 503,

@@ -68,7 +68,7 @@ static int go(struct emulated *at, const char *text)
 static const char *const scrubbed[] = { "X-Reproxy-Url", "X_Reproxy_Url", "X-Reproxy_Url", "X_Reproxy-Url",
 	NULL };
 
-static const struct emulated_ask asks[] = { { "X-Reproxy-Url", go }, { NULL, NULL } };
+static const struct emulated_ask asks[] = { { "X-Reproxy-Url", go, NULL }, { NULL, NULL, NULL } };
 
 const struct emulation emulation_rack = {
 	.name = "rack",

@@ -144,11 +144,29 @@ static bool goes_on(const struct making *making, const struct rung_field *field)
 	return !emulated_is_listed(rules->left_out, field);
 }
 
+/* Puts a field behind one of its name that has gone on already, in one line. */
+static bool was_joined(struct making *making, const struct rung_field *field)
+{
+	for (size_t i = 0; i < making->count; i++) {
+		struct rung_field *before = &making->fields[i];
+
+		if (!rung_names_equal(before->name, field->name))
+			continue;
+		const char *value = rung_printf(making->env, "%s, %s", before->value, field->value);
+		before->value = value ? value : before->value;
+		before->value_size = (uint32_t)strlen(before->value);
+		return true;
+	}
+	return false;
+}
+
 static void pass_on(struct making *making, const struct rung_field *field)
 {
 	int which = index_of(making->rules, field->name);
 
 	if (rung_names_equal(field->name, "Host") || rung_names_equal(field->name, "Transfer-Encoding"))
+		return;
+	if (making->rules->joins && was_joined(making, field))
 		return;
 	if (which >= 0)
 		pass_on_added(making, field, which);

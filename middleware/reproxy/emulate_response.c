@@ -26,6 +26,15 @@ static struct rung_field *find(
 	return NULL;
 }
 
+static struct rung_field *find_last(
+	const struct emulated_answer *rules, struct rung_field *fields, size_t count, const char *name)
+{
+	while (count--)
+		if (is_same(rules, fields[count].name, name))
+			return &fields[count];
+	return NULL;
+}
+
 static const struct emulated_kept *kept(const struct emulated_answer *rules, const struct rung_field *field)
 {
 	const struct emulated_kept *kept = rules->kept;
@@ -118,7 +127,7 @@ static int note_asked(struct emulated *at)
 }
 
 /* All that an asker says stays, what it said before being overwritten. */
-static void hold_all(struct emulated *at, const char *ask)
+static void hold_all(struct emulated *at, const struct emulated_ask *ask)
 {
 	const struct emulated_answer *rules = &at->rules->answer;
 	size_t before = at->held_count;
@@ -127,7 +136,7 @@ static void hold_all(struct emulated *at, const char *ask)
 		const struct rung_field *field = &at->asked[i];
 		struct rung_field *same = rules->taken ? NULL : find(rules, at->held, before, field->name);
 
-		if (is_same(rules, field->name, ask) || emulated_is_listed(rules->spent, field))
+		if (is_same(rules, field->name, ask->field) || emulated_is_listed(ask->spent, field))
 			continue;
 		if (same)
 			*same = *field;
@@ -136,7 +145,7 @@ static void hold_all(struct emulated *at, const char *ask)
 	}
 }
 
-int emulated_hold(struct emulated *at, const char *ask)
+int emulated_hold(struct emulated *at, const struct emulated_ask *ask)
 {
 	if (note_asked(at) < 0 || grow_held(at, at->asked_count) < 0)
 		return -ENOMEM;
@@ -147,6 +156,34 @@ int emulated_hold(struct emulated *at, const char *ask)
 			hold_one(at, &at->asked[i]);
 	rung_response_clear(at->res);
 	return 0;
+}
+
+/* -- joining ----------------------------------------------------------------------------------------------------- */
+
+int emulated_join(struct emulated *at)
+{
+	const struct emulated_answer *rules = &at->rules->answer;
+	size_t count = 0, kept = 0;
+
+	while (rules->joins && rung_header_at(at->res, count))
+		count++;
+	struct rung_field *fields = count ? rung_alloc(at->env, count * sizeof *fields) : NULL;
+	if (!count || !fields)
+		return count ? -ENOMEM : 0;
+	for (size_t i = 0; i < count; i++) {
+		struct rung_field field = *rung_header_at(at->res, i);
+		struct rung_field *before = find(rules, fields, kept, field.name);
+
+		if (!before || rung_names_equal(field.name, "Set-Cookie")) {
+			fields[kept++] = field;
+			continue;
+		}
+		before->value = rung_printf(at->env, "%s, %s", before->value, field.value);
+		if (!before->value)
+			return -ENOMEM;
+		before->value_size = (uint32_t)strlen(before->value);
+	}
+	return kept == count ? 0 : rung_header_replace(at->res, fields, kept);
 }
 
 /* -- bodies ------------------------------------------------------------------------------------------------------ */
@@ -235,7 +272,7 @@ static void put(struct settling *settling, const struct rung_field *field)
 static void put_first(struct settling *settling, const char *name)
 {
 	struct emulated *at = settling->at;
-	struct rung_field *field = find(settling->rules, settling->from, settling->from_count, name);
+	struct rung_field *field = find_last(settling->rules, settling->from, settling->from_count, name);
 	bool is_type = settling->rules->carries_charset && rung_names_equal(name, "Content-Type");
 
 	if (!field)
@@ -269,6 +306,13 @@ static void put_held(struct settling *settling, bool is_last)
 	}
 }
 
+static bool is_set(const struct settling *settling, const struct emulated_kept *how)
+{
+	int status = settling->at->res->status;
+
+	return how->how == KEEP_SET || (how->how == KEEP_TYPE && status != 304 && status != 204);
+}
+
 static void put_targets(struct settling *settling, bool is_last)
 {
 	const struct emulated_answer *rules = settling->rules;
@@ -282,7 +326,7 @@ static void put_targets(struct settling *settling, bool is_last)
 		if (emulated_is_listed(settling->first, &field) ||
 			emulated_is_listed(rules->last, &field) != is_last)
 			continue;
-		if (how && how->how == KEEP_SET) {
+		if (how && is_set(settling, how)) {
 			if (find(rules, settling->to, settling->to_count, field.name))
 				continue;
 			field.value = held->value;
@@ -295,15 +339,28 @@ static void put_targets(struct settling *settling, bool is_last)
 /* What is set, and stood nowhere yet. */
 static void put_set(struct settling *settling)
 {
+	const struct emulated_kept *how = settling->rules->kept;
 	struct emulated *at = settling->at;
 
-	for (size_t i = 0; i < at->held_count; i++) {
-		const struct emulated_kept *how = kept(settling->rules, &at->held[i]);
+	for (; how && how->name; how++) {
+		struct rung_field *held = find(settling->rules, at->held, at->held_count, how->name);
 
-		if (how && how->how == KEEP_SET &&
-			!find(settling->rules, settling->to, settling->to_count, at->held[i].name))
-			put(settling, &at->held[i]);
+		if (!held || !is_set(settling, how) ||
+			find(settling->rules, settling->to, settling->to_count, how->name))
+			continue;
+		put(settling, &(const struct rung_field){ how->name, held->value, (uint32_t)strlen(how->name),
+				      held->value_size });
 	}
+}
+
+static void forget(struct emulated *at, const char *name)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < at->held_count; i++)
+		if (!rung_names_equal(at->held[i].name, name))
+			at->held[kept++] = at->held[i];
+	at->held_count = kept;
 }
 
 static void settle_on_target(struct settling *settling)
@@ -313,9 +370,9 @@ static void settle_on_target(struct settling *settling)
 	const char *const *name = is_file ? rules->first_of_files : rules->first;
 
 	settling->first = name;
+	if (is_file && settling->at->res->status == 304)
+		forget(settling->at, "Accept-Ranges");
 
-	if (settling->rules->not_on_304 && settling->at->res->status == 304)
-		settling->at->held_count = 0;
 	for (; name && *name; name++)
 		put_first(settling, *name);
 	put_held(settling, false);
@@ -411,6 +468,22 @@ static int add_length(struct settling *settling)
 	return put_number(settling, &settling->from[settling->from_count++], rung_body_size(res));
 }
 
+static ssize_t read_nothing(struct rung_source *source, void *buffer, size_t max)
+{
+	(void)source;
+	(void)buffer;
+	(void)max;
+	return 0;
+}
+
+int emulated_unmeasured(struct emulated *at)
+{
+	/* Has neither state nor close, so all responses share it. */
+	static struct rung_source nothing = { .read = read_nothing };
+
+	return rung_body_pull(at->res, &nothing, -1);
+}
+
 /* -- ranges that the server cuts itself --------------------------------------------------------------------------- */
 
 enum { MEASURED = 16384 };
@@ -492,5 +565,6 @@ int emulated_settle(struct emulated *at)
 		res->status = at->asked_status == 204 ? 200 : at->asked_status;
 	if (settling.rules->cuts)
 		rc = cut(&settling);
+	res->exact_ = true;
 	return rc < 0 ? rc : rung_header_replace(res, settling.to, settling.to_count);
 }

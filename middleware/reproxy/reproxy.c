@@ -193,6 +193,7 @@ static void reproxy_destroy(struct rung_app *app)
 	free(reproxy->base);
 	free(reproxy->header);
 	free(reproxy->location);
+	free(reproxy->sendfile);
 	free(reproxy->warned);
 }
 
@@ -273,6 +274,10 @@ static int check(const struct rung_reproxy_options *options)
 		return -EINVAL;
 	if (options->location && check_location(options->location) < 0)
 		return -EINVAL;
+	if (options->sendfile && *options->sendfile != '/')
+		return rung_refuse(-EINVAL,
+			"reproxy: .sendfile \"%s\" is no path from the root; start it with /",
+			options->sendfile);
 	return check_hosts(options->hosts);
 }
 
@@ -285,8 +290,9 @@ static int copy_options(struct reproxy *reproxy, const struct rung_reproxy_optio
 	reproxy->base = options->base ? strdup(options->base) : NULL;
 	reproxy->header = strdup(options->header ? options->header : "X-Reproxy-Url");
 	reproxy->location = strdup(options->location ? options->location : "/reproxy");
-	if ((options->base && !reproxy->base) || !reproxy->header || !reproxy->location ||
-		copy_list(&reproxy->hosts, options->hosts) < 0)
+	reproxy->sendfile = options->sendfile ? strdup(options->sendfile) : NULL;
+	if ((options->base && !reproxy->base) || (options->sendfile && !reproxy->sendfile) ||
+		!reproxy->header || !reproxy->location || copy_list(&reproxy->hosts, options->hosts) < 0)
 		return rung_refuse(-ENOMEM, "reproxy: out of memory");
 	return 0;
 }

@@ -73,6 +73,9 @@ struct rung_reproxy_options {
 
 	/* Under emulation: */
 	struct rung_locations *locations; /* of nginx, beside .location, which fetches X-Reproxy-Url */
+	const char *
+		sendfile; /* Apache and lighttpd: the folder whose files X-Sendfile may name, as XSendFilePath does;
+			       * default: none, and they pass the field on */
 	bool as_is; /* what is inside writes the server's own fields: X-Reproxy-Url alone is not turned into them, and
 		     * fields of clients that steer reach it if the server lets them; for backends of other languages */
 };

@@ -45,6 +45,7 @@ struct reproxy {
 	const char *const *authorities;    /* since start: where this process listens */
 	const struct emulation *emulation; /* since start: NULL unless a server is emulated */
 	struct rung_locations *locations;
+	char *sendfile;
 	bool as_is;
 	atomic_uint *warned; /* bits of dangers that the log has been told of */
 	char **targets;      /* since start: where other authorities really are */

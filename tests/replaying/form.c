@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+char form_folder[64];
+
 static const struct {
 	const char *name, *text;
 } places[] = {
+	{ "{files}", form_folder },
 	{ "{target}", "127.0.0.1:18090" },
 	{ "{target6}", "[::1]:18090" },
 	{ "{tport}", "18090" },

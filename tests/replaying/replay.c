@@ -17,7 +17,6 @@ struct replay {
 	const json_t *file;
 	const char *only_server, *only_case;
 	bool says_all; /* also what is out of reach, and the log */
-	char folder[64];
 	unsigned differing;
 };
 
@@ -80,8 +79,8 @@ static int replay_case(struct replay *replay, struct play *play)
 	const json_t *request = json_object_get(play->test, "request");
 
 	play->request_path = play_keep(play, form_text(json_object_get(request, "path"), false));
-	struct rung_client *client = rung_client_new(
-		rig_stack(play, replay->folder), .setup = &setup, .host = "front.test", .no_cookies = true);
+	struct rung_client *client =
+		rung_client_new(rig_stack(play), .setup = &setup, .host = "front.test", .no_cookies = true);
 	if (!client) {
 		fprintf(stderr, "replay: %s\n", rung_error());
 		return -1;
@@ -146,33 +145,55 @@ static int replay_server(struct replay *replay, const char *key)
 
 /* -- the whole ---------------------------------------------------------------------------------------------------- */
 
-/* What the location /files/ of the recordings had in it. */
-static bool make_folder(struct replay *replay)
-{
-	static const char text[] = "file from nginx\n";
-	const struct timespec times[2] = { { .tv_sec = 1000000000 }, { .tv_sec = 1000000000 } };
-	char path[96];
+/* What the recordings have in the folder that /files/ serves. */
+static const struct {
+	const char *name, *text;
+} files[] = {
+	{ "hello.txt", "file from nginx\n" },
+	{ "page.html", "<p>page</p>\n" },
+	{ "a b.txt", "blank\n" },
+	{ "empty.txt", "" },
+	{ "ten.bin", "0123456789" },
+};
 
-	strcpy(replay->folder, "/tmp/rung-replay-XXXXXX");
-	if (!mkdtemp(replay->folder))
-		return false;
-	snprintf(path, sizeof path, "%s/hello.txt", replay->folder);
+enum { FILE_COUNT = sizeof files / sizeof *files };
+
+static bool make_file(const char *path, const char *text)
+{
+	const struct timespec times[2] = { { .tv_sec = 1000000000 }, { .tv_sec = 1000000000 } };
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
 	if (fd < 0)
 		return false;
-	bool is_good =
-		write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1 && futimens(fd, times) == 0;
+	bool is_good = write(fd, text, strlen(text)) == (ssize_t)strlen(text) && futimens(fd, times) == 0;
 	close(fd);
 	return is_good;
 }
 
-static void remove_folder(const struct replay *replay)
+static bool make_folder(void)
+{
+	char path[96];
+	bool is_good = true;
+
+	strcpy(form_folder, "/tmp/rung-replay-XXXXXX");
+	if (!mkdtemp(form_folder))
+		return false;
+	for (int i = 0; i < FILE_COUNT; i++) {
+		snprintf(path, sizeof path, "%s/%s", form_folder, files[i].name);
+		is_good = is_good && make_file(path, files[i].text);
+	}
+	return is_good;
+}
+
+static void remove_folder(void)
 {
 	char path[96];
 
-	snprintf(path, sizeof path, "%s/hello.txt", replay->folder);
-	unlink(path);
-	rmdir(replay->folder);
+	for (int i = 0; i < FILE_COUNT; i++) {
+		snprintf(path, sizeof path, "%s/%s", form_folder, files[i].name);
+		unlink(path);
+	}
+	rmdir(form_folder);
 }
 
 static int replay_all(struct replay *replay)
@@ -186,13 +207,13 @@ static int replay_all(struct replay *replay)
 		fprintf(stderr, "replay: there is no server \"%s\" in the file\n", replay->only_server);
 		return 2;
 	}
-	if (!make_folder(replay)) {
+	if (!make_folder()) {
 		fprintf(stderr, "replay: no folder to serve: %s\n", strerror(errno));
 		return 2;
 	}
 	json_object_foreach((json_t *)(uintptr_t)servers, key, value) if (rc == 0) rc =
 		replay_server(replay, key);
-	remove_folder(replay);
+	remove_folder();
 	return rc < 0 ? 2 : replay->differing ? 1 : 0;
 }
 

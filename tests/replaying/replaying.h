@@ -9,6 +9,9 @@
 
 #include <jansson.h>
 
+/* What stands for {files}: the folder that /files/ serves. */
+extern char form_folder[64];
+
 /* -- form.c: the file ---------------------------------------------------------------------------------------------- */
 
 /* Text of the file's with the addresses of this replay in place of the recording's. Written for servers it is UTF-8; what they
@@ -71,9 +74,8 @@ struct play {
 /* Adds memory that lives as long as the play. Returns it. */
 void *play_keep(struct play *play, void *memory);
 
-/* The stack with the emulation in front of the app, and targets beside it. `folder` is what /files/ serves. NULL when it
- * cannot be made. */
-struct rung_app *rig_stack(struct play *play, const char *folder);
+/* The stack with the emulation in front of the app, and targets beside it. NULL when it cannot be made. */
+struct rung_app *rig_stack(struct play *play);
 
 void rig_forget(struct play *play);
 

@@ -311,6 +311,9 @@ static int as_origin(struct play *play, struct rung_env *env, struct rung_respon
 		res->status = 304;
 		return 0;
 	}
+	env = rung_rewrite(env, &(const struct rung_target){ .method = "GET" }); /* it cuts for HEAD, too */
+	if (!env)
+		return -ENOMEM;
 	enum rung_range_kind kind = rung_ranges(env, etag, modified, (int64_t)size, &set);
 	if (kind == RUNG_RANGE_UNSATISFIABLE) {
 		rung_body_close(res);
@@ -400,17 +403,17 @@ static struct rung_names *names_of(struct play *play)
 	return rung_names({ "127.0.0.1:18090", target }, { "[::1]:18090", rung_ref(target) });
 }
 
-struct rung_app *rig_stack(struct play *play, const char *folder)
+struct rung_app *rig_stack(struct play *play)
 {
 	const struct rig *rig = play->rig;
 	struct rung_names *names = rig->is_in_process ? NULL : names_of(play);
 	struct rung_locations *locations =
-		rig->has_locations
-			? rung_locations(
-				  { .path = "/files/", .folder = folder, .type = "application/x-default" },
-				  { .path = "/fixed/", .pass = "http://127.0.0.1:18090/base/" },
-				  { .path = "@named", .pass = "http://127.0.0.1:18090" })
-			: NULL;
+		rig->has_locations ? rung_locations({ .path = "/files/",
+							    .folder = form_folder,
+							    .type = "application/x-default" },
+					     { .path = "/fixed/", .pass = "http://127.0.0.1:18090/base/" },
+					     { .path = "@named", .pass = "http://127.0.0.1:18090" })
+				   : NULL;
 
 	return rung_stack(rung_use(mount_call, .data = play),
 		rung_reproxy(.server = rig->server, .names = names, .locations = locations, .as_is = true,
