@@ -309,7 +309,7 @@ static void warn_of_leak(const struct emulated *at)
 
 static int follow(struct emulated *at)
 {
-	int rc = emulated_join(at);
+	int rc = at->rules->answer.joins ? emulated_join(at) : 0;
 
 	if (rc == 0)
 		rc = emit(at);

@@ -10,6 +10,8 @@
 
 #include "reproxy_private.h"
 
+#include <rung/range.h>
+
 struct emulated;
 
 /* -- requests ---------------------------------------------------------------------------------------------------- */
@@ -18,10 +20,11 @@ struct emulated;
 struct emulated_added {
 	const char *name;
 	enum {
-		VALUE_TEXT,   /* .text */
-		VALUE_LENGTH, /* of the body, where there is one */
-		VALUE_CLIENT, /* the client's address */
-		VALUE_HOST,   /* what the client's Host says */
+		VALUE_TEXT,        /* .text */
+		VALUE_LENGTH,      /* of the body, where there is one */
+		VALUE_LENGTH_OR_0, /* the same, and 0 with POST and PUT */
+		VALUE_CLIENT,      /* the client's address */
+		VALUE_HOST,        /* what the client's Host says */
 		VALUE_SCHEME,
 		VALUE_SERVER, /* the server's own name */
 		VALUE_VIA,
@@ -29,6 +32,7 @@ struct emulated_added {
 	} value;
 	enum {
 		PLACE_FIRST,  /* before the client's, whose own of that name goes */
+		PLACE_FRONT,  /* before the client's, whose own value wins */
 		PLACE_SET,    /* in place of the client's, else at the end */
 		PLACE_MERGED, /* behind the client's in one line, else at the end */
 		PLACE_LAST,   /* at the end, the client's own goes */
@@ -42,6 +46,7 @@ struct emulated_request {
 	const char *const *left_out; /* of them */
 	bool no_underscores;         /* fields with "_" in their names go, too */
 	bool joins;                  /* fields of one name become one */
+	bool no_empty;               /* fields without a value go */
 	struct emulated_added added[6];
 };
 
@@ -78,6 +83,8 @@ struct emulated_answer {
 	bool by_spelling;                  /* names are the same only in the same letters */
 	bool carries_charset;              /* that of an asker's Content-Type, to one that has none */
 	bool joins;                        /* fields of one name become one, but for cookies */
+	bool joins_vary;                   /* Vary alone, without blanks */
+	bool groups;                       /* fields of one name stand together, spelled as the first */
 	bool hides_connection;             /* fields that Connection names */
 	bool measures;                     /* a short body of unknown length gets one */
 	size_t cuts; /* whole bodies of up to so many bytes, when the client asked for a range; 0: never */
@@ -123,19 +130,19 @@ struct emulated {
 	struct rung_env *env;  /* as the client sent it */
 	struct rung_env *view; /* of the last hop */
 	struct rung_response *res;
-	const char *method;               /* of the next hop */
-	const char *path;                 /* the server's own idea of where the request is */
-	const char *query;                /* belongs to it; NULL: none */
-	const char *host;                 /* lighttpd's; NULL: the client's */
-	bool is_redirected;               /* path and query are not what the client sent any more */
-	unsigned hops;                    /* as the server counts them */
-	bool is_over;                     /* whatever the response says, it is the last */
-	bool is_file;                     /* the server's own */
-	bool keeps_asker;                 /* as .on_asker, of this one */
-	bool from_target;                 /* the response came from one */
-	bool has_input;                   /* the request has a body still */
-	const struct emulated_url *place; /* H2O: where the request is; NULL: in the server */
-	struct rung_field *asked;         /* the fields of the response that asks */
+	const char *method;             /* of the next hop */
+	const char *path;               /* the server's own idea of where the request is */
+	const char *query;              /* belongs to it; NULL: none */
+	const char *host;               /* lighttpd's; NULL: the client's */
+	bool is_redirected;             /* path and query are not what the client sent any more */
+	unsigned hops;                  /* as the server counts them */
+	bool is_over;                   /* whatever the response says, it is the last */
+	const char *const *also_hidden; /* of this one */
+	bool is_file;                   /* the server's own */
+	bool keeps_asker;               /* as .on_asker, of this one */
+	bool from_target;               /* the response came from one */
+	bool has_input;                 /* the request has a body still */
+	struct rung_field *asked;       /* the fields of the response that asks */
 	size_t asked_count;
 	int asked_status;
 	struct rung_field *held; /* what survives of responses that asked */
@@ -236,6 +243,8 @@ struct emulated_file {
 		type; /* NULL: no Content-Type; "": by its name; else where that tells none of the few that all know */
 	int64_t expected; /* its size; 0: any */
 	const char *(*etag)(const struct rung_env *env, int64_t size, int64_t mtime_ns); /* NULL: none */
+	/* What of it was asked for, as a status: 200, 206 with *ret_range, 416; NULL: as RFC 9110 has it. */
+	int (*range)(const struct rung_env *env, int64_t size, struct rung_range *ret_range);
 	bool always_ranges; /* says Accept-Ranges with a part of it, too */
 	bool conditional;   /* has Last-Modified, and preconditions count */
 };

@@ -74,40 +74,80 @@ static bool stays(unsigned char c)
 	       (c && strchr("$-_.+!*'(),;:@&=/~", c) != NULL);
 }
 
-/* It is decoded, with AllowEncodedSlashes On, and encoded again. */
-static const char *app_path(const struct rung_env *env)
+static char *decode(const struct rung_env *env, const char *path)
 {
-	static const char digits[] = "0123456789ABCDEF";
-	const char *path = env->path_info;
+	char *text = rung_alloc(env, strlen(path) + 1), *to = text;
 
-	if (!strchr(path, '%'))
-		return NULL;
-	char *text = rung_alloc(env, 3 * strlen(path) + 1), *to = text;
 	while (text && *path) {
 		int high = *path == '%' && path[1] ? digit(path[1]) : -1;
 		int low = high >= 0 && path[2] ? digit(path[2]) : -1;
-		unsigned char c = (unsigned char)(low >= 0 ? high << 4 | low : *path);
 
+		*to++ = low >= 0 && (high | low) ? (char)(high << 4 | low) : *path;
 		path += low >= 0 ? 3 : 1;
-		if (stays(c)) {
-			*to++ = (char)c;
-			continue;
-		}
-		*to++ = '%';
-		*to++ = digits[c >> 4];
-		*to++ = digits[c & 15];
 	}
 	if (text)
 		*to = '\0';
 	return text;
 }
 
+/* Slashes in a row become one; "." goes, and ".." with what is before it. */
+static void tidy(char *path)
+{
+	char *to = path;
+
+	for (const char *at = path; *at;) {
+		size_t size = strcspn(at + (*at == '/'), "/") + (*at == '/');
+		bool is_dot = size == 2 && at[1] == '.', is_up = size == 3 && at[1] == '.' && at[2] == '.';
+		bool is_last = !at[size];
+
+		if (is_up)
+			for (; to > path && *--to != '/';)
+				;
+		if ((is_dot || is_up || size == 1) && !is_last) {
+			at += size;
+			continue;
+		}
+		memmove(to, at, is_dot || is_up ? 1 : size);
+		to += is_dot || is_up ? 1 : size;
+		at += size;
+	}
+	*to = '\0';
+}
+
+/* It is decoded, with AllowEncodedSlashes On, tidied, and encoded again. */
+static const char *app_path(const struct rung_env *env)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	const char *at = env->path_info;
+
+	while (*at && stays((unsigned char)*at) && !(*at == '/' && (at[1] == '/' || at[1] == '.')))
+		at++;
+	if (!*at || *env->path_info != '/')
+		return NULL;
+	char *path = decode(env, env->path_info);
+	char *text = path ? rung_alloc(env, 3 * strlen(path) + 1) : NULL, *to = text;
+	if (!text)
+		return NULL;
+	tidy(path);
+	for (; *path; path++) {
+		if (stays((unsigned char)*path)) {
+			*to++ = *path;
+			continue;
+		}
+		*to++ = '%';
+		*to++ = digits[(unsigned char)*path >> 4];
+		*to++ = digits[*path & 15];
+	}
+	*to = '\0';
+	return text;
+}
+
 /* -- the table --------------------------------------------------------------------------------------------------- */
 
 static const char *const not_passed_on[] = { "Connection", "Keep-Alive", "TE", "Trailer", "Upgrade",
-	"Proxy-Authenticate", "Proxy-Connection", "Expect", NULL };
+	"Proxy-Authenticate", "Proxy-Connection", NULL };
 static const char *const not_passed_to_targets[] = { "Connection", "Keep-Alive", "TE", "Trailer", "Upgrade",
-	"Proxy-Authenticate", "Proxy-Connection", "Expect", "X-Proxy-Capabilities", NULL };
+	"Proxy-Authenticate", "Proxy-Connection", "X-Proxy-Capabilities", NULL };
 
 static const struct emulated_ask asks[] = {
 	{ "X-Reproxy-Url", go, NULL },
@@ -125,7 +165,7 @@ static const struct emulated_kept survive[] = {
 };
 
 static const char *const hidden[] = { "Connection", "Keep-Alive", "Proxy-Authenticate", "TE", "Trailer",
-	"Trailers", "Transfer-Encoding", "Upgrade", NULL };
+	"Trailers", "Warning", "Transfer-Encoding", "Upgrade", NULL };
 static const char *const last[] = { "Set-Cookie", NULL };
 
 const struct emulation emulation_apache = {
@@ -152,6 +192,7 @@ const struct emulation emulation_apache = {
 		.last = last,
 
 		.hides_connection = true,
+		.joins_vary = true,
 		.cuts = 8192 },
 	.unreachable = 502,
 	.no_answer = 502,

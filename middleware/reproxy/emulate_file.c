@@ -4,7 +4,6 @@
 #include <rung/conditional.h>
 #include <rung/date.h>
 #include <rung/mime.h>
-#include <rung/range.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -84,35 +83,42 @@ static void describe(
 		rung_header(at->res, "ETag", etag);
 }
 
-/* The body, or the part of it that was asked for. Several parts are not made: the whole is sent. */
+/* Servers cut for HEAD, too. Several parts are not made: the whole is sent. */
+static int range_of(
+	struct emulated *at, const char *etag, const struct stat *stat, struct rung_range *ret_range)
+{
+	const struct rung_env *get = rung_rewrite(at->env, &(const struct rung_target){ .method = "GET" });
+	struct rung_range_set set;
+	enum rung_range_kind kind =
+		get ? rung_ranges(get, etag, stat->st_mtime, stat->st_size, &set) : RUNG_RANGE_ALL;
+
+	if (kind == RUNG_RANGE_UNSATISFIABLE)
+		return 416;
+	if (kind == RUNG_RANGE_ALL || set.count > 1)
+		return 200;
+	*ret_range = set.ranges[0];
+	return 206;
+}
+
+/* The body, or the part of it that was asked for. */
 static int send(struct emulated *at, const struct emulated_file *file, int fd, const struct stat *stat,
 	const char *etag)
 {
-	struct rung_range_set set;
-	long long size = stat->st_size;
-	/* Servers cut for HEAD, too. */
-	const struct rung_env *get = rung_rewrite(at->env, &(const struct rung_target){ .method = "GET" });
-	enum rung_range_kind kind =
-		!get ? RUNG_RANGE_ALL : rung_ranges(get, etag, stat->st_mtime, size, &set);
+	struct rung_range range = { .length = stat->st_size };
+	long long size = stat->st_size, from;
 
-	at->res->status = 200;
-	if (file->always_ranges)
+	at->res->status = file->range ? file->range(at->env, size, &range) : range_of(at, etag, stat, &range);
+	if (file->always_ranges || at->res->status == 200)
 		rung_header_static(at->res, "Accept-Ranges", "bytes");
-	if (kind == RUNG_RANGE_UNSATISFIABLE) {
+	if (at->res->status == 416) {
 		close(fd);
-		at->res->status = 416;
 		return rung_headerf(at->res, "Content-Range", "bytes */%lld", size);
 	}
-	if (kind == RUNG_RANGE_PART && set.count == 1) {
-		long long from = set.ranges[0].offset, count = set.ranges[0].length;
-
-		at->res->status = 206;
-		rung_headerf(at->res, "Content-Range", "bytes %lld-%lld/%lld", from, from + count - 1, size);
-		return rung_body_file(at->res, fd, from, count, file->path);
-	}
-	if (!file->always_ranges)
-		rung_header_static(at->res, "Accept-Ranges", "bytes");
-	return rung_body_file(at->res, fd, 0, size, file->path);
+	from = range.offset;
+	if (at->res->status == 206)
+		rung_headerf(at->res, "Content-Range", "bytes %lld-%lld/%lld", from,
+			from + (long long)range.length - 1, size);
+	return rung_body_file(at->res, fd, range.offset, range.length, file->path);
 }
 
 int emulated_file(struct emulated *at, const struct emulated_file *file)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_DELEGATIONS = 5 };
+enum { MOST_DELEGATIONS = 5, NO_PORT = 65536 };
 
 /* -- URLs -------------------------------------------------------------------------------------------------------- */
 
@@ -36,7 +36,7 @@ static const char *parse_authority(struct emulated *at, const char *text, struct
 		after += 1 + digits;
 		if (!digits || (*after && *after != '/') || port >= 65535)
 			return NULL;
-		url->port = (unsigned)port;
+		url->port = port ? (unsigned)port : NO_PORT;
 	}
 	url->host_field = rung_strndup(at->env, text, (size_t)(after - text));
 	return (*after && *after != '/') || !url->host || !url->host_field ? NULL : after;
@@ -93,7 +93,6 @@ static int too_many(struct emulated *at)
 /* The handler that passes on to the app is one delegation more. */
 static int delegate_inside(struct emulated *at, struct emulated_url *url)
 {
-	at->place = NULL;
 	if (++at->hops > MOST_DELEGATIONS)
 		return too_many(at);
 	url->request = &at->rules->app;
@@ -110,7 +109,7 @@ static int delegate(struct emulated *at, const char *text)
 
 	if (!url)
 		return -ENOMEM;
-	*url = (struct emulated_url){ .scheme = at->place ? at->place->scheme : at->env->scheme, .host = "" };
+	*url = (struct emulated_url){ .scheme = at->env->scheme, .host = "" };
 	const char *after = emulated_scheme(text, false, &url->scheme);
 	bool has_authority = after || strncmp(text, "//", 2) == 0;
 	if (has_authority) {
@@ -121,10 +120,6 @@ static int delegate(struct emulated *at, const char *text)
 				text);
 			return emulated_status(at, 502, "\"%.300s\" is no URL", text);
 		}
-	} else if (at->place) {
-		url->host = at->place->host;
-		url->port = at->place->port;
-		url->host_field = at->place->host_field;
 	}
 	const char *target = has_authority ? (*rest ? rest : "/") : resolve(at, text);
 	if (!target || place_path(at, url, target) < 0)
@@ -133,7 +128,6 @@ static int delegate(struct emulated *at, const char *text)
 		return too_many(at);
 	if (!*url->host || is_configured(at, url))
 		return delegate_inside(at, url);
-	at->place = url;
 	url->input = at->has_input ? INPUT_AGAIN : INPUT_NONE;
 	return emulated_judge(at, emulated_fetch(at, url), url);
 }
@@ -164,18 +158,18 @@ static bool may_ask(const struct emulated *at, const struct emulated_ask *ask)
 
 /* -- the table --------------------------------------------------------------------------------------------------- */
 
-static const char *const not_passed_on[] = { "Connection", "Keep-Alive", "Proxy-Connection",
-	"Proxy-Authorization", "TE", "Upgrade", "Expect", "HTTP2-Settings", NULL };
+static const char *const not_passed_on[] = { "Connection", "Keep-Alive", "Proxy-Authorization", "TE",
+	"Upgrade", "Expect", "HTTP2-Settings", NULL };
 
-#define PASSED_ON                                                                \
-	{                                                                        \
-		.left_out = not_passed_on, .added = {                            \
-			{ "content-length", VALUE_LENGTH, PLACE_FIRST, NULL },   \
-			{ "cookie", VALUE_NONE, PLACE_JOINED, NULL },            \
-			{ "x-forwarded-proto", VALUE_SCHEME, PLACE_LAST, NULL }, \
-			{ "x-forwarded-for", VALUE_CLIENT, PLACE_JOINED, NULL }, \
-			{ "via", VALUE_VIA, PLACE_JOINED, NULL }                 \
-		}                                                                \
+#define PASSED_ON                                                                   \
+	{                                                                           \
+		.left_out = not_passed_on, .added = {                               \
+			{ "content-length", VALUE_LENGTH_OR_0, PLACE_FIRST, NULL }, \
+			{ "cookie", VALUE_NONE, PLACE_JOINED, NULL },               \
+			{ "x-forwarded-proto", VALUE_SCHEME, PLACE_LAST, NULL },    \
+			{ "x-forwarded-for", VALUE_CLIENT, PLACE_JOINED, NULL },    \
+			{ "via", VALUE_VIA, PLACE_JOINED, NULL }                    \
+		}                                                                   \
 	}
 
 static const struct emulated_ask asks[] = {

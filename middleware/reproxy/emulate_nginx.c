@@ -138,6 +138,8 @@ static const char *parse(
 
 /* -- locations --------------------------------------------------------------------------------------------------- */
 
+static const char fetch_url[] = "$upstream_http_x_reproxy_url";
+
 static const char *upstream_field(const struct emulated *at, const char *variable)
 {
 	static const char prefix[] = "$upstream_http_";
@@ -176,6 +178,25 @@ static const char *request_target(
 	return path ? rung_printf(at->env, "%s%s%s%s", rest, path, mark, query) : NULL;
 }
 
+/* The hardened location sends neither body nor credentials on, hides what steers, and obeys no target. */
+static const char *const not_passed_on_hardened[] = { "Keep-Alive", "TE", "Expect", "Upgrade", "Content-Type",
+	"Cookie", "Authorization", "X-Reproxied", NULL };
+static const char *const hidden_hardened[] = { "X-Reproxy-Url", "X-Reproxied", NULL };
+
+static const struct emulated_request to_hardened = {
+	.left_out = not_passed_on_hardened,
+	.no_underscores = true,
+	.added = { { "X-Reproxied", VALUE_TEXT, PLACE_FIRST, "1" } },
+};
+
+static void harden(struct emulated *at, struct emulated_url *url)
+{
+	url->request = &to_hardened;
+	url->input = INPUT_NONE;
+	at->also_hidden = hidden_hardened;
+	at->is_over = true;
+}
+
 static int pass(struct emulated *at, const struct rung_location *location)
 {
 	const char *text = *location->pass == '$' ? upstream_field(at, location->pass) : location->pass;
@@ -196,6 +217,8 @@ static int pass(struct emulated *at, const struct rung_location *location)
 	url.uri = rung_printf(at->env, "%s://%s%s", url.scheme, url.host_field, target);
 	if (!url.path || !url.uri)
 		return -ENOMEM;
+	if (at->rules == &emulation_nginx_hardened && strcmp(location->pass, fetch_url) == 0)
+		harden(at, &url);
 	return emulated_judge(at, emulated_fetch(at, &url), &url);
 }
 
@@ -254,8 +277,6 @@ static int enter(struct emulated *at, const struct rung_location *location)
 	return path ? emulated_app(at, location->app, path, at->query) : -ENOMEM;
 }
 
-static const char fetch_url[] = "$upstream_http_x_reproxy_url";
-
 /* What the documentation of Rack::Reproxy has the administrator write, and its hardened form, which is exact. */
 static bool is_fetching(const struct emulated *at, const char *path, struct rung_location *ret_location)
 {
@@ -281,6 +302,29 @@ static const struct rung_location *find(
 
 enum { MOST_REDIRECTS = 10 };
 
+/* A location that passes on and ends in a slash takes the path without it for a mistake, unless it is another's own. */
+static bool wants_slash(const struct emulated *at, const char *path, const struct rung_location *found)
+{
+	const char *longer = rung_printf(at->env, "%s/", path);
+	const struct rung_location *location =
+		longer ? emulated_location(at->reproxy->locations, longer) : NULL;
+
+	return location && location->pass && strcmp(location->path, longer) == 0 &&
+	       !(found && strcmp(found->path, path) == 0);
+}
+
+static int add_slash(struct emulated *at, const char *path)
+{
+	const char *const *here = at->reproxy->authorities;
+	const char *host = at->env->host, *colon = here && here[0] ? strrchr(here[0], ':') : NULL;
+	const char *port = colon && strcmp(colon, ":80") != 0 && !strchr(colon, ']') ? colon : "";
+	int size = (int)(*host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":"));
+
+	emulated_status(at, 301, "%s wants a slash behind it", path);
+	return rung_headerf(at->res, "Location", "%s://%.*s%s%s/%s%s", at->env->scheme, size, host, port,
+		path, at->query ? "?" : "", at->query ? at->query : "");
+}
+
 static int redirect(struct emulated *at, const char *path, bool is_named)
 {
 	struct rung_location fetching;
@@ -294,6 +338,8 @@ static int redirect(struct emulated *at, const char *path, bool is_named)
 				: emulated_status(at, 500, "there is no location %s", path);
 	at->path = path;
 	at->is_redirected = true;
+	if (wants_slash(at, path, location))
+		return add_slash(at, path);
 	if (location)
 		return enter(at, location);
 	if (*path != '/')
@@ -315,7 +361,7 @@ static int go(struct emulated *at, const char *value)
 		return emulated_status(at, 404, "X-Accel-Redirect says \"%.300s\", which is not safe", value);
 	if (strcmp(at->method, "HEAD") != 0)
 		at->method = "GET";
-	at->query = value[size] ? value + size + 1 : NULL;
+	at->query = value[size] && value[size + 1] ? value + size + 1 : NULL;
 	if (at->from_target)
 		emulated_warn(at, DANGER_CHAIN,
 			"a target's own X-Accel-Redirect is obeyed, so it can reach every internal location; set "
@@ -338,8 +384,6 @@ static int admit(struct emulated *at)
 /* -- the tables -------------------------------------------------------------------------------------------------- */
 
 static const char *const not_passed_on[] = { "Keep-Alive", "TE", "Expect", "Upgrade", NULL };
-static const char *const not_passed_on_hardened[] = { "Keep-Alive", "TE", "Expect", "Upgrade", "Content-Type",
-	"Cookie", "Authorization", "X-Reproxied", NULL };
 static const char *const not_passed_to_app[] = { "Keep-Alive", "TE", "Expect", "Upgrade", "X-Reproxy-Url",
 	"X-Accel-Redirect", "X-Reproxied", NULL };
 
@@ -358,10 +402,6 @@ static const struct emulated_kept survive[] = {
 static const char *const hidden[] = { "Date", "Server", "X-Pad", "X-Accel-Expires", "X-Accel-Redirect",
 	"X-Accel-Limit-Rate", "X-Accel-Buffering", "X-Accel-Charset", "Connection", "Keep-Alive",
 	"Transfer-Encoding", NULL };
-static const char *const hidden_hardened[] = { "Date", "Server", "X-Pad", "X-Accel-Expires",
-	"X-Accel-Redirect", "X-Accel-Limit-Rate", "X-Accel-Buffering", "X-Accel-Charset", "Connection",
-	"Keep-Alive", "Transfer-Encoding", "X-Reproxy-Url", "X-Reproxied", NULL };
-
 static const char *const first[] = { "Content-Type", "Content-Length", NULL };
 static const char *const first_of_files[] = { "Content-Type", "Content-Length", "Last-Modified", NULL };
 
@@ -392,14 +432,15 @@ const struct emulation emulation_nginx_hardened = {
 	.app = { .left_out = not_passed_to_app,
 		.no_underscores = true,
 		.added = { { "Content-Length", VALUE_LENGTH, PLACE_FIRST, NULL } } },
-	.target = { .left_out = not_passed_on_hardened,
+	.target = { .left_out = not_passed_on,
 		.no_underscores = true,
-		.added = { { "X-Reproxied", VALUE_TEXT, PLACE_FIRST, "1" } } },
+		.added = { { "Content-Length", VALUE_LENGTH, PLACE_FIRST, NULL } } },
 	.admit = admit,
 	.asks = asks,
-	.input = INPUT_NONE,
+	.targets_ask = true,
+	.input = INPUT_AGAIN,
 	.answer = { .kept = survive,
-		.hidden = hidden_hardened,
+		.hidden = hidden,
 		.first = first,
 		.first_of_files = first_of_files,
 		.carries_charset = true },

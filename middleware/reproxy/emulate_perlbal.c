@@ -79,12 +79,32 @@ static int go_urls(struct emulated *at, const char *urls)
 
 /* -- files and services -------------------------------------------------------------------------------------------- */
 
+/* ^bytes=(\d*)-(\d*)$, where nothing before the dash means from the start. */
+static int range(const struct rung_env *env, int64_t size, struct rung_range *ret_range)
+{
+	const char *text = rung_request_header(env, "Range");
+
+	if (!text || strncmp(text, "bytes=", 6) != 0)
+		return 200;
+	text += 6;
+	size_t first = strspn(text, "0123456789");
+	size_t last = text[first] == '-' ? strspn(text + first + 1, "0123456789") : 0;
+	if (text[first] != '-' || text[first + 1 + last] || first + last == 0 || first > 18 || last > 18)
+		return 200;
+	int64_t from = first ? atoll(text) : 0, to = last ? atoll(text + first + 1) : size - 1;
+	if ((first && last && from > to) || (!first && to == 0) || (first && from >= size))
+		return 416;
+	*ret_range = (struct rung_range){ from, (to < size ? to : size - 1) - from + 1 };
+	return 206;
+}
+
 static int go_file(struct emulated *at, const char *path)
 {
 	const char *expected = emulated_asked(at, "X-Reproxy-Expected-Size");
-	struct emulated_file file = {
-		.path = path, .always_ranges = true, .expected = is_true(expected) ? atoll(expected) : 0
-	};
+	struct emulated_file file = { .path = path,
+		.range = range,
+		.always_ranges = true,
+		.expected = is_true(expected) ? atoll(expected) : 0 };
 	int rc = emulated_file(at, &file);
 
 	if (rc == 0 && at->res->kind == RUNG_BODY_FILE && rung_body_size(at->res) == 0)
@@ -126,10 +146,14 @@ static bool may_ask(const struct emulated *at, const struct emulated_ask *ask)
 	return is_true(rung_header_get(at->res, ask->field));
 }
 
-/* A body in chunks is taken for a second request. */
+/* A body that it does not wait for, in chunks or with HEAD, is taken for a second request. */
 static int admit(struct emulated *at)
 {
-	return rung_request_header(at->env, "Transfer-Encoding") ? 400 : 0;
+	const struct rung_env *env = at->env;
+
+	if (rung_request_header(env, "Transfer-Encoding"))
+		return 400;
+	return env->content_length && strcmp(env->method, "HEAD") == 0 ? 400 : 0;
 }
 
 /* -- the table --------------------------------------------------------------------------------------------------- */

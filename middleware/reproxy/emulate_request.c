@@ -57,6 +57,14 @@ static const char *length_of(const struct making *making)
 	return given ? given : rung_printf(env, "%lld", (long long)env->content_length);
 }
 
+static const char *length_or_0(const struct making *making)
+{
+	const char *length = length_of(making), *method = making->at->method;
+	bool has_body = strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0;
+
+	return length ? length : has_body ? "0" : NULL;
+}
+
 static const char *server_name(const struct making *making)
 {
 	const char *const *authorities = making->at->reproxy->authorities;
@@ -75,6 +83,8 @@ static const char *value_of(const struct making *making, const struct emulated_a
 		return added->text;
 	case VALUE_LENGTH:
 		return length_of(making);
+	case VALUE_LENGTH_OR_0:
+		return length_or_0(making);
 	case VALUE_CLIENT:
 		address = rung_remote_address(making->env);
 		return *address ? address : "127.0.0.1"; /* the in-process client has none */
@@ -139,6 +149,8 @@ static bool goes_on(const struct making *making, const struct rung_field *field)
 
 	if (rules->only)
 		return emulated_is_listed(rules->only, field);
+	if (rules->no_empty && field->value_size == 0)
+		return false;
 	if (rules->no_underscores && memchr(field->name, '_', field->name_size))
 		return false;
 	return !emulated_is_listed(rules->left_out, field);
@@ -166,7 +178,7 @@ static void pass_on(struct making *making, const struct rung_field *field)
 
 	if (rung_names_equal(field->name, "Host") || rung_names_equal(field->name, "Transfer-Encoding"))
 		return;
-	if (making->rules->joins && was_joined(making, field))
+	if (which < 0 && making->rules->joins && goes_on(making, field) && was_joined(making, field))
 		return;
 	if (which >= 0)
 		pass_on_added(making, field, which);
@@ -185,11 +197,16 @@ static void add(struct making *making, bool is_first)
 	for (int i = 0; i < (int)(sizeof rules->added / sizeof *rules->added) && rules->added[i].name; i++) {
 		const struct emulated_added *added = &rules->added[i];
 
-		if ((added->place == PLACE_FIRST) != is_first || making->done & 1U << i)
+		bool goes_first = added->place == PLACE_FIRST || added->place == PLACE_FRONT;
+
+		if (goes_first != is_first || making->done & 1U << i)
 			continue;
+		const char *own =
+			added->place == PLACE_FRONT ? rung_request_header(making->env, added->name) : NULL;
 		push(making, added->name,
-			added->place == PLACE_JOINED ? join(making, added, making->joined[i])
-						     : value_of(making, added));
+			own && *own                    ? own
+			: added->place == PLACE_JOINED ? join(making, added, making->joined[i])
+						       : value_of(making, added));
 	}
 }
 
@@ -266,7 +283,8 @@ struct rung_env *emulated_target_view(struct emulated *at, const struct emulated
 		.path_info = url->path,
 		.query = url->query ? url->query : "",
 		.uri = url->uri,
-		.drop_body = url->input == INPUT_ZERO || url->input == INPUT_NONE || !at->has_input,
+		.drop_body = at->env->content_length &&
+			     (url->input == INPUT_ZERO || url->input == INPUT_NONE || !at->has_input),
 		.spent_body = url->input == INPUT_ANNOUNCED,
 		.max_hops = 50,
 	};

@@ -69,7 +69,7 @@ static void note_charset(struct emulated *at, const char *type)
 	size_t size = strlen(charset);
 	if (size && charset[size - 1] == '"')
 		size--;
-	at->charset = rung_strndup(at->env, charset, size);
+	at->charset = size ? rung_strndup(at->env, charset, size) : NULL;
 }
 
 static void hold_one(struct emulated *at, const struct rung_field *field)
@@ -165,7 +165,7 @@ int emulated_join(struct emulated *at)
 	const struct emulated_answer *rules = &at->rules->answer;
 	size_t count = 0, kept = 0;
 
-	while (rules->joins && rung_header_at(at->res, count))
+	while (rung_header_at(at->res, count))
 		count++;
 	struct rung_field *fields = count ? rung_alloc(at->env, count * sizeof *fields) : NULL;
 	if (!count || !fields)
@@ -254,11 +254,13 @@ struct settling {
 	size_t to_count;
 	const char *connection; /* the names of more that are hidden */
 	const char *const *first;
+	size_t type_at; /* of a Content-Type that was set behind all others; 0: of none */
 };
 
 static bool is_hidden(const struct settling *settling, const struct rung_field *field)
 {
 	return emulated_is_listed(settling->rules->hidden, field) ||
+	       emulated_is_listed(settling->at->also_hidden, field) ||
 	       (settling->connection && rung_list_has(settling->connection, field->name));
 }
 
@@ -313,6 +315,29 @@ static bool is_set(const struct settling *settling, const struct emulated_kept *
 	return how->how == KEEP_SET || (how->how == KEEP_TYPE && status != 304 && status != 204);
 }
 
+/* Members of a later Vary go to the first one. Returns true when this one did. */
+static bool join_vary(struct settling *settling, const struct rung_field *field)
+{
+	struct rung_field *before = find(settling->rules, settling->to, settling->to_count, "Vary");
+	const char *at = field->value, *member;
+	size_t size;
+
+	if (!settling->rules->joins_vary || !before || !rung_names_equal(field->name, "Vary"))
+		return false;
+	while (rung_list_next(&at, &member, &size)) {
+		const char *name = rung_strndup(settling->at->env, member, size);
+		const char *value = name && !rung_list_has(before->value, name)
+					    ? rung_printf(settling->at->env, "%s,%s", before->value, name)
+					    : NULL;
+
+		if (value) {
+			before->value = value;
+			before->value_size = (uint32_t)strlen(value);
+		}
+	}
+	return true;
+}
+
 static void put_targets(struct settling *settling, bool is_last)
 {
 	const struct emulated_answer *rules = settling->rules;
@@ -332,7 +357,8 @@ static void put_targets(struct settling *settling, bool is_last)
 			field.value = held->value;
 			field.value_size = held->value_size;
 		}
-		put(settling, &field);
+		if (!join_vary(settling, &field))
+			put(settling, &field);
 	}
 }
 
@@ -348,6 +374,8 @@ static void put_set(struct settling *settling)
 		if (!held || !is_set(settling, how) ||
 			find(settling->rules, settling->to, settling->to_count, how->name))
 			continue;
+		if (how->how == KEEP_TYPE)
+			settling->type_at = settling->to_count;
 		put(settling, &(const struct rung_field){ how->name, held->value, (uint32_t)strlen(how->name),
 				      held->value_size });
 	}
@@ -424,6 +452,25 @@ static void settle_on_asker(struct settling *settling)
 		if (is_taken(settling, &settling->from[i]) &&
 			!find(rules, at->held, at->held_count, settling->from[i].name))
 			put(settling, &settling->from[i]);
+}
+
+/* Moves each field behind the last one of its name. */
+static void group(struct settling *settling)
+{
+	struct rung_field *to = settling->to;
+
+	for (size_t i = 1; i < settling->to_count; i++) {
+		size_t last = i;
+
+		while (last && !rung_names_equal(to[last - 1].name, to[i].name))
+			last--;
+		if (!last || last == i)
+			continue;
+		struct rung_field field = to[i];
+		field.name = to[last - 1].name;
+		memmove(&to[last + 1], &to[last], (i - last) * sizeof *to);
+		to[last] = field;
+	}
 }
 
 /* The target's fields, before anything touches them. */
@@ -505,9 +552,20 @@ static int put_range(struct settling *settling, long long from, long long size, 
 
 	if (!text || (length && put_number(settling, length, is_part ? size : 0) < 0))
 		return -ENOMEM;
-	settling->to[settling->to_count++] =
-		(struct rung_field){ "Content-Range", text, 13, (uint32_t)strlen(text) };
+	size_t place = settling->type_at ? settling->type_at : settling->to_count;
+	if (place < settling->to_count)
+		settling->to[settling->to_count] = settling->to[place];
+	settling->to[place] = (struct rung_field){ "Content-Range", text, 13, (uint32_t)strlen(text) };
+	settling->to_count++;
 	return 0;
+}
+
+/* Apache reads no blanks in a Range. */
+static bool asks_for_range(const struct rung_env *env)
+{
+	const char *range = rung_request_header(env, "Range");
+
+	return range && !strpbrk(range, " \t");
 }
 
 static int cut(struct settling *settling)
@@ -521,7 +579,7 @@ static int cut(struct settling *settling)
 	size_t size;
 
 	if (res->status != 200 || all <= 0 || all > (int64_t)settling->rules->cuts ||
-		value_of(settling, "Content-Range") || !rung_request_header(at->env, "Range"))
+		value_of(settling, "Content-Range") || !asks_for_range(at->env))
 		return 0;
 	if (modified && rung_http_date_parse(modified, &when) < 0)
 		when = -1;
@@ -563,6 +621,8 @@ int emulated_settle(struct emulated *at)
 		settle_on_target(&settling);
 	if (settling.rules->asker_status && at->asked && res->status != 206 && res->status != 416)
 		res->status = at->asked_status == 204 ? 200 : at->asked_status;
+	if (settling.rules->groups)
+		group(&settling);
 	if (settling.rules->cuts)
 		rc = cut(&settling);
 	res->exact_ = true;

@@ -44,7 +44,7 @@ int emulated_try(struct emulated *at, const char *urls, emulated_parse parse,
 			rung_response_clear(at->res);
 			fetched = FETCH_NO_ANSWER;
 		}
-		if (fetched == FETCHED)
+		if (fetched == FETCHED || (fetched != FETCH_UNREACHABLE && !is_good))
 			break;
 	}
 	*ret_fetched = fetched;

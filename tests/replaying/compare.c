@@ -23,8 +23,8 @@ static const json_t *first_target(const struct play *play)
 /* Ways of the target's that are HTTP, whole or broken off. Any other is none. */
 static bool is_http(const char *mode)
 {
-	static const char *const known[] = { "", "chunked", "chunked_force", "close", "die_mid",
-		"close_silently", "rst", "hang" };
+	static const char *const known[] = { "", "chunked", "chunked_force", "no_length", "die_mid",
+		"die_chunk", "close_silently", "rst", "hang" };
 
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
 		if (strcmp(mode, known[i]) == 0)
@@ -56,7 +56,7 @@ const char *compare_unreachable(const struct play *play)
 		return "the server crashed";
 	if (json_object_get(expected, "extra_bytes"))
 		return "an error page stands inside a body";
-	if (json_is_false(json_object_get(expected, "complete")) || strcmp(mode, "die_mid") == 0)
+	if (json_is_false(json_object_get(expected, "complete")) || strncmp(mode, "die_", 4) == 0)
 		return "a body was cut half-way";
 	if (strcmp(mode, "hang") == 0 || strstr(form_string(expected, "client_error"), "time") ||
 		(json_object_get(expected, "exception") && form_number(expected, "hops", 0) > MOST_SEEN))
@@ -237,7 +237,7 @@ static bool is_own_page(const struct play *play)
 	json_int_t status = form_number(play->expected, "status", 0);
 	bool is_head = strcmp(form_string(json_object_get(play->test, "request"), "method"), "HEAD") == 0;
 
-	if (status < 400)
+	if (status < 300)
 		return false;
 	return strcmp(from, "server") == 0 ||
 	       (strcmp(from, "empty") == 0 && is_head && !says(play, "app_response", status) &&

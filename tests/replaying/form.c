@@ -88,6 +88,18 @@ char *form_body(const json_t *value, size_t *ret_size)
 	return body;
 }
 
+/* On a wire, blanks around a value are no part of it. */
+static char *trim(char *text)
+{
+	size_t size = text ? strlen(text) : 0;
+
+	while (size && strchr(" \t", text[size - 1]))
+		text[--size] = '\0';
+	if (text)
+		memmove(text, text + strspn(text, " \t"), size - strspn(text, " \t") + 1);
+	return text;
+}
+
 struct rung_field *form_fields(const json_t *list, bool is_bytes)
 {
 	size_t count = json_array_size(list);
@@ -99,7 +111,7 @@ struct rung_field *form_fields(const json_t *list, bool is_bytes)
 		const json_t *pair = json_array_get(list, i);
 
 		fields[i].name = form_text(json_array_get(pair, 0), is_bytes);
-		fields[i].value = form_text(json_array_get(pair, 1), is_bytes);
+		fields[i].value = trim(form_text(json_array_get(pair, 1), is_bytes));
 	}
 	return fields;
 }

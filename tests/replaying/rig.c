@@ -4,9 +4,7 @@
  */
 #include "replaying.h"
 
-#include <rung/conditional.h>
 #include <rung/date.h>
-#include <rung/range.h>
 #include <rung/reproxy.h>
 
 #include <errno.h>
@@ -243,6 +241,19 @@ static const char *request_uri_of(struct play *play, const struct rung_uri *uri)
 	return play_keep(play, text);
 }
 
+/* As into a Hash of Ruby's: in place of the same letters. */
+static void set_exactly(struct rung_response *res, const char *name, const char *value)
+{
+	const struct rung_field *field;
+
+	for (size_t i = 0; (field = rung_header_at(res, i)); i++)
+		if (strcmp(field->name, name) == 0) {
+			rung_header(res, name, value);
+			return;
+		}
+	rung_header_add(res, name, value);
+}
+
 /* What the gem's middleware makes of an answer that asks. It raises for URLs that Ruby's URI does not take, if it takes them
  * apart; the app's server then says 500. */
 static int emit(struct play *play, struct rung_response *res, const char *url)
@@ -267,7 +278,7 @@ static int emit(struct play *play, struct rung_response *res, const char *url)
 			value = hostname_of(play, &uri);
 		else if (strcmp(value, "$uri") == 0)
 			value = request_uri_of(play, &uri);
-		rung_header(res, pair[0], value);
+		set_exactly(res, pair[0], value);
 	}
 	return play->rig->answers_chunked ? answer_chunked(play, res, "", 0) : 0;
 }
@@ -285,47 +296,88 @@ static int answer(struct play *play, struct rung_response *res, const json_t *gi
 		rung_header_add(res, field->name, field->value);
 	form_free_fields(fields);
 	if (url) {
-		emit(play, res, play_keep(play, url));
+		play_keep(play, url);
+		url += strspn(url, " \t");
+		for (size_t end = strlen(url); end && strchr(" \t", url[end - 1]);)
+			url[--end] = '\0';
+		emit(play, res, url);
 		return res->error;
 	}
 	if (strcmp(mode, "chunked_force") == 0 && play->rig->undecoded)
 		return answer_in_frames(play, res, body, size);
-	return strncmp(mode, "chunked", 7) == 0 ? answer_chunked(play, res, body, size)
-						: rung_body_static(res, body, size);
+	return strncmp(mode, "chunked", 7) == 0 || strcmp(mode, "no_length") == 0
+		       ? answer_chunked(play, res, body, size)
+		       : rung_body_static(res, body, size);
 }
 
-/* A target that knows of validators and ranges. */
-static int as_origin(struct play *play, struct rung_env *env, struct rung_response *res)
+/* The one range that a field asks for: false when it is none of that form. */
+static bool read_range(const char *text, long long size, long long *ret_from, long long *ret_to)
+{
+	char *end;
+
+	if (!text || strncmp(text, "bytes=", 6) != 0)
+		return false;
+	text += 6;
+	size_t first = strspn(text, "0123456789");
+	size_t second = text[first] == '-' ? strspn(text + first + 1, "0123456789") : 0;
+	if (text[first] != '-' || text[first + 1 + second] || !(first + second))
+		return false;
+	long long from = strtoll(text, &end, 10), to = strtoll(text + first + 1, &end, 10);
+	if (!first) {
+		from = to < size ? size - to : 0;
+		to = size - 1;
+	}
+	*ret_from = from;
+	*ret_to = !second || to > size - 1 ? size - 1 : to;
+	return true;
+}
+
+static bool is_unchanged(const struct rung_env *env, const char *etag, const char *date)
+{
+	const char *tags = rung_request_header(env, "If-None-Match"), *member;
+	const char *since = rung_request_header(env, "If-Modified-Since");
+	time_t then, now;
+	size_t size;
+
+	if (!tags)
+		return since && date && rung_http_date_parse(since, &then) == 0 &&
+		       rung_http_date_parse(date, &now) == 0 && now <= then;
+	if (strcmp(tags, "*") == 0)
+		return true;
+	while (rung_list_next(&tags, &member, &size))
+		if (etag && strlen(etag) == size && memcmp(etag, member, size) == 0)
+			return true;
+	return false;
+}
+
+/* A target that knows of validators and one range. */
+static int as_origin(struct rung_env *env, struct rung_response *res)
 {
 	const char *etag = rung_header_get(res, "ETag"), *date = rung_header_get(res, "Last-Modified");
-	time_t modified = -1;
-	struct rung_range_set set;
+	const char *if_range = rung_request_header(env, "If-Range");
+	bool is_read = strcmp(env->method, "GET") == 0 || strcmp(env->method, "HEAD") == 0;
+	bool is_same =
+		!if_range || (etag && strcmp(if_range, etag) == 0) || (date && strcmp(if_range, date) == 0);
+	long long from, to;
 	size_t size;
 	const char *body = rung_body_get_bytes(res, &size);
 
-	(void)play;
-	if (date && rung_http_date_parse(date, &modified) < 0)
-		modified = -1;
-	if (rung_preconditions(env, etag, modified) == RUNG_NOT_MODIFIED) {
+	if (is_unchanged(env, etag, date)) {
 		rung_body_close(res);
 		res->status = 304;
 		return 0;
 	}
-	env = rung_rewrite(env, &(const struct rung_target){ .method = "GET" }); /* it cuts for HEAD, too */
-	if (!env)
-		return -ENOMEM;
-	enum rung_range_kind kind = rung_ranges(env, etag, modified, (int64_t)size, &set);
-	if (kind == RUNG_RANGE_UNSATISFIABLE) {
+	if (!is_read || !is_same ||
+		!read_range(rung_request_header(env, "Range"), (long long)size, &from, &to))
+		return 0;
+	if (from >= (long long)size || from > to) {
 		rung_body_close(res);
 		res->status = 416;
 		return rung_headerf(res, "Content-Range", "bytes */%zu", size);
 	}
-	if (kind == RUNG_RANGE_ALL)
-		return 0;
-	long long from = set.ranges[0].offset, count = set.ranges[0].length;
 	res->status = 206;
-	rung_headerf(res, "Content-Range", "bytes %lld-%lld/%zu", from, from + count - 1, size);
-	return rung_body_static(res, body + from, (size_t)count);
+	rung_headerf(res, "Content-Range", "bytes %lld-%lld/%zu", from, to, size);
+	return rung_body_static(res, body + from, (size_t)(to - from + 1));
 }
 
 /* Of a list one after the other, the last one for ever. */
@@ -350,7 +402,7 @@ static int target_call(const struct rung_app *self, struct rung_env *env, struct
 		return -ETIMEDOUT;
 	int rc = answer(play, res, given);
 	if (rc == 0 && strcmp(form_string(given, "behavior"), "origin") == 0)
-		rc = as_origin(play, env, res);
+		rc = as_origin(env, res);
 	return rc;
 }
 
