@@ -82,7 +82,7 @@ static char *decode(const struct rung_env *env, const char *path)
 		int high = *path == '%' && path[1] ? digit(path[1]) : -1;
 		int low = high >= 0 && path[2] ? digit(path[2]) : -1;
 
-		*to++ = low >= 0 && (high | low) ? (char)(high << 4 | low) : *path;
+		*to++ = (char)(low >= 0 && (high | low) ? high << 4 | low : *path);
 		path += low >= 0 ? 3 : 1;
 	}
 	if (text)

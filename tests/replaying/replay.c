@@ -37,10 +37,10 @@ static size_t unchunk(char *body, size_t size)
 	char *from = body, *end = body + size, *to = body;
 
 	while (from < end) {
-		char *line = memmem(from, (size_t)(end - from), "\r\n", 2);
+		char *line = strstr(from, "\r\n"); /* a NUL ends it */
 		unsigned long count = strtoul(from, NULL, 16);
 
-		if (!line || count == 0 || count > (size_t)(end - line - 2))
+		if (!line || line + 2 > end || count == 0 || count > (size_t)(end - line - 2))
 			break;
 		memmove(to, line + 2, count);
 		to += count;
