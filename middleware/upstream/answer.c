@@ -162,12 +162,11 @@ static ssize_t read_body(struct rung_source *source, void *buffer, size_t max)
 		n = transfer->err;
 	else
 		transfer->is_starving = true;
-	bool has_room = transfer->is_paused && transfer->ring.size <= transfer->ring.room / 2;
-	if (has_room)
+	if (transfer->is_paused && !transfer->is_done && transfer->ring.size <= transfer->ring.room / 2) {
 		transfer->is_paused = false;
-	pthread_mutex_unlock(&transfer->lock);
-	if (has_room)
 		upstream_engine_ask(transfer->upstream->engine, transfer, UPSTREAM_DRAIN);
+	}
+	pthread_mutex_unlock(&transfer->lock);
 	return n;
 }
 

@@ -34,7 +34,8 @@ struct engine {
 	int epoll_fd, wake_fd;
 	_Atomic(struct transfer *) mail; /* newest first */
 	atomic_bool is_ending;
-	int64_t timer; /* precise_clock() when libcurl wants to be called; -1: it does not */
+	bool is_shaken; /* libcurl has run out of memory */
+	int64_t timer;  /* precise_clock() when libcurl wants to be called; -1: it does not */
 	int64_t next_walk;
 	struct transfer *active, *news;
 	uint8_t *sockets; /* by descriptor */
@@ -95,8 +96,23 @@ void upstream_engine_note(struct transfer *transfer)
 	engine->news = transfer;
 }
 
-/* The asker may give a transfer back as soon as it knows that it is done, so nothing of it is read afterwards. What it waits at stays,
- * and to be woken for nothing does no harm. */
+/* Says what there is to say, and returns whether the asker waits. The lock is held. */
+static bool tell_one(struct transfer *transfer)
+{
+	transfer->is_done = transfer->is_over;
+	transfer->is_ready = transfer->is_done || transfer->has_head;
+	if (transfer->is_starving && (transfer->is_done || transfer->ring.size)) {
+		transfer->is_starving = false;
+		rung_wake(transfer->waker);
+	}
+	return transfer->is_waiting;
+}
+
+/*
+ * The asker may give a transfer back as soon as it knows that it is done, so nothing of it is read afterwards, and none with mail of its
+ * own in the box is done: what is asked under the lock, of one that is not done, is read first. What the asker waits at stays, and to be
+ * woken for nothing does no harm.
+ */
 static void tell(struct engine *engine)
 {
 	struct transfer *transfer = engine->news;
@@ -107,13 +123,10 @@ static void tell(struct engine *engine)
 
 		transfer->has_news = false;
 		pthread_mutex_lock(&transfer->lock);
-		transfer->is_done = transfer->is_over;
-		transfer->is_ready = transfer->is_done || transfer->has_head;
-		if (transfer->is_starving && (transfer->is_done || transfer->ring.size)) {
-			transfer->is_starving = false;
-			rung_wake(transfer->waker);
-		}
-		bool is_waiting = transfer->is_waiting;
+		bool is_early = transfer->is_over && atomic_load(&transfer->asks);
+		bool is_waiting = !is_early && tell_one(transfer);
+		if (is_early)
+			upstream_engine_note(transfer);
 		pthread_mutex_unlock(&transfer->lock);
 		/* Outside, or the asker would wake only to wait for the lock. */
 		if (is_waiting)
@@ -161,15 +174,29 @@ static void end(struct engine *engine, struct transfer *transfer)
 	upstream_engine_note(transfer);
 }
 
+/*
+ * Without memory libcurl may have lost sight of any transfer, which would then wait for nothing, and what it knows of a socket may be
+ * broken for good. So all of them end, and it starts anew.
+ */
+static void shake(struct engine *engine)
+{
+	engine->is_shaken = true;
+	while (engine->active) {
+		fail(engine->active, -ENOMEM, "libcurl is out of memory");
+		end(engine, engine->active);
+	}
+}
+
 static void run(struct engine *engine, struct transfer *transfer)
 {
 	transfer->moved = upstream_clock();
 	transfer->is_connected = false;
-	transfer->is_running = curl_multi_add_handle(engine->multi, transfer->easy) == CURLM_OK;
+	transfer->is_running =
+		!engine->is_shaken && curl_multi_add_handle(engine->multi, transfer->easy) == CURLM_OK;
 	if (transfer->is_running)
 		return;
-	fail(transfer, -ENOMEM, "libcurl takes no more");
-	end(engine, transfer);
+	fail(transfer, -ENOMEM, "libcurl is out of memory");
+	shake(engine);
 }
 
 static bool aim_elsewhere(struct engine *engine, struct transfer *transfer)
@@ -243,7 +270,7 @@ static void read_messages(struct engine *engine)
 /* -- what is asked ----------------------------------------------------------------------------------------------------- */
 
 /* Goes on with what was paused, in one direction or in both; libcurl is told the whole state. */
-static void go_on(struct transfer *transfer, unsigned asks)
+static void go_on(struct engine *engine, struct transfer *transfer, unsigned asks)
 {
 	int pauses = CURLPAUSE_CONT;
 
@@ -256,7 +283,8 @@ static void go_on(struct transfer *transfer, unsigned asks)
 		pauses |= CURLPAUSE_SEND;
 	pthread_mutex_unlock(&transfer->lock);
 	transfer->moved = upstream_clock();
-	curl_easy_pause(transfer->easy, pauses);
+	if (curl_easy_pause(transfer->easy, pauses) != CURLE_OK)
+		shake(engine);
 }
 
 static void answer(struct engine *engine, struct transfer *transfer, unsigned asks)
@@ -271,7 +299,7 @@ static void answer(struct engine *engine, struct transfer *transfer, unsigned as
 		fail(transfer, -ECANCELED, "it was cut off");
 		end(engine, transfer);
 	} else if (asks & (UPSTREAM_DRAIN | UPSTREAM_FEED)) {
-		go_on(transfer, asks);
+		go_on(engine, transfer, asks);
 	}
 }
 
@@ -375,9 +403,17 @@ static int take_time(CURLM *multi, long milliseconds, void *data)
 	return 0;
 }
 
+static void act(struct engine *engine, int fd, int events)
+{
+	int running;
+
+	if (curl_multi_socket_action(engine->multi, fd, events, &running) != CURLM_OK)
+		shake(engine);
+}
+
 static void take_event(struct engine *engine, const struct epoll_event *event)
 {
-	int fd = event->data.fd, running;
+	int fd = event->data.fd;
 	uint64_t count;
 
 	if (fd == engine->wake_fd) {
@@ -391,11 +427,10 @@ static void take_event(struct engine *engine, const struct epoll_event *event)
 		epoll_ctl(engine->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 		return;
 	}
-	curl_multi_socket_action(engine->multi, fd,
+	act(engine, fd,
 		(event->events & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) |
 			(event->events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-			(event->events & EPOLLERR ? CURL_CSELECT_ERR : 0),
-		&running);
+			(event->events & EPOLLERR ? CURL_CSELECT_ERR : 0));
 }
 
 /* -- what takes too long ------------------------------------------------------------------------------------------------ */
@@ -451,12 +486,38 @@ static int patience(const struct engine *engine)
 
 static void call_in_time(struct engine *engine)
 {
-	int running;
-
 	if (engine->timer < 0 || (engine->timer && engine->timer > precise_clock()))
 		return;
 	engine->timer = -1;
-	curl_multi_socket_action(engine->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	act(engine, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static CURLM *make_multi(struct engine *engine)
+{
+	CURLM *multi = curl_multi_init();
+
+	if (multi && !curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, take_wish) &&
+		!curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, engine) &&
+		!curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, take_time) &&
+		!curl_multi_setopt(multi, CURLMOPT_TIMERDATA, engine) &&
+		!curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) &&
+		!curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)engine->upstream->kept))
+		return multi;
+	curl_multi_cleanup(multi);
+	return NULL;
+}
+
+/* When nothing is under way. Where there is no memory for it either, the next turn tries again, and what comes until then fails. */
+static void start_anew(struct engine *engine)
+{
+	CURLM *multi = make_multi(engine);
+
+	if (!multi)
+		return;
+	curl_multi_cleanup(engine->multi);
+	engine->multi = multi;
+	engine->timer = -1;
+	engine->is_shaken = false;
 }
 
 static void *turn(void *argument)
@@ -470,6 +531,8 @@ static void *turn(void *argument)
 		for (int i = 0; i < count; i++)
 			take_event(engine, &events[i]);
 		read_messages(engine);
+		if (engine->is_shaken)
+			start_anew(engine);
 		if (atomic_load_explicit(&engine->mail, memory_order_relaxed))
 			read_mail(engine);
 		call_in_time(engine);
@@ -516,15 +579,8 @@ static int open_engine(struct engine *engine)
 	if (engine->epoll_fd < 0 || engine->wake_fd < 0 ||
 		epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, engine->wake_fd, &event) < 0)
 		return -errno;
-	engine->multi = curl_multi_init();
-	if (!engine->multi || curl_multi_setopt(engine->multi, CURLMOPT_SOCKETFUNCTION, take_wish) ||
-		curl_multi_setopt(engine->multi, CURLMOPT_SOCKETDATA, engine) ||
-		curl_multi_setopt(engine->multi, CURLMOPT_TIMERFUNCTION, take_time) ||
-		curl_multi_setopt(engine->multi, CURLMOPT_TIMERDATA, engine) ||
-		curl_multi_setopt(engine->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) ||
-		curl_multi_setopt(engine->multi, CURLMOPT_MAXCONNECTS, (long)engine->upstream->kept))
-		return -ENOMEM;
-	return 0;
+	engine->multi = make_multi(engine);
+	return engine->multi ? 0 : -ENOMEM;
 }
 
 int upstream_engine_start(struct upstream *upstream, struct engine **ret_engine)

@@ -92,14 +92,12 @@ int upstream_transfer_take(struct upstream *upstream, struct transfer **ret_tran
 /* The engine reads the request's memory until it knows the transfer no more; so that is waited for. */
 static void cut_off(struct transfer *transfer)
 {
-	pthread_mutex_lock(&transfer->lock);
-	bool is_under_way = transfer->is_started && !transfer->is_done;
-	pthread_mutex_unlock(&transfer->lock);
-	if (!is_under_way)
+	if (!transfer->is_started)
 		return;
-	upstream_engine_ask(transfer->upstream->engine, transfer, UPSTREAM_CANCEL);
 	pthread_mutex_lock(&transfer->lock);
 	transfer->is_waiting = true;
+	if (!transfer->is_done)
+		upstream_engine_ask(transfer->upstream->engine, transfer, UPSTREAM_CANCEL);
 	while (!transfer->is_done)
 		pthread_cond_wait(&transfer->changed, &transfer->lock);
 	transfer->is_waiting = false;
@@ -167,12 +165,9 @@ static bool put(struct transfer *transfer, const char *bytes, size_t size)
 
 		bytes += taken;
 		size -= taken;
-		bool is_hungry = transfer->is_hungry;
-		transfer->is_hungry = false;
-		if (is_hungry) {
-			pthread_mutex_unlock(&transfer->lock);
+		if (transfer->is_hungry) {
+			transfer->is_hungry = false;
 			upstream_engine_ask(transfer->upstream->engine, transfer, UPSTREAM_FEED);
-			pthread_mutex_lock(&transfer->lock);
 		} else if (size) {
 			transfer->is_waiting = true;
 			pthread_cond_wait(&transfer->changed, &transfer->lock);
@@ -189,11 +184,10 @@ static void end(struct transfer *transfer, int err)
 	pthread_mutex_lock(&transfer->lock);
 	transfer->input_ended = true;
 	transfer->input_err = err;
-	bool is_hungry = transfer->is_hungry;
+	if (transfer->is_hungry && !transfer->is_done)
+		upstream_engine_ask(transfer->upstream->engine, transfer, UPSTREAM_FEED);
 	transfer->is_hungry = false;
 	pthread_mutex_unlock(&transfer->lock);
-	if (is_hungry)
-		upstream_engine_ask(transfer->upstream->engine, transfer, UPSTREAM_FEED);
 }
 
 int upstream_transfer_feed(struct transfer *transfer, struct rung_env *env)

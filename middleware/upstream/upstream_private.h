@@ -214,7 +214,7 @@ struct engine;
 int upstream_engine_start(struct upstream *upstream, struct engine **ret_engine);
 void upstream_engine_stop(struct engine *engine);
 
-/* Threads: any. */
+/* Threads: any. For a transfer that has begun only under its lock, while it is not done. */
 void upstream_engine_ask(struct engine *engine, struct transfer *transfer, unsigned asks);
 
 /* Something of the transfer is to be told to its asker at the end of this turn. */
