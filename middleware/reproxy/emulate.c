@@ -120,14 +120,14 @@ static enum emulated_fetched outcome(const struct emulated *at)
 static void warn_of_view(
 	const struct emulated *at, const struct rung_env *view, const struct emulated_url *url)
 {
-	const char *name = rung_request_header(view, "Authorization") ? "Authorization"
-			   : rung_request_header(view, "Cookie")      ? "Cookie"
-								      : NULL;
+	static const char *const credentials[] = { "Authorization", "Cookie", NULL };
 
-	if (name && is_new(at, DANGER_CREDENTIALS))
-		emulated_warn(at, DANGER_CREDENTIALS,
-			"it sends the client's %s to %s; clear it for targets that are not yours", name,
-			url->host);
+	if (is_new(at, DANGER_CREDENTIALS))
+		for (size_t i = 0; rung_request_field(view, i); i++)
+			if (emulated_is_listed(credentials, rung_request_field(view, i)))
+				emulated_warn(at, DANGER_CREDENTIALS,
+					"it sends the client's %s to %s; clear it for targets that are not yours",
+					rung_request_field(view, i)->name, url->host);
 	if (view->content_length && strcmp(view->method, "GET") == 0 && is_new(at, DANGER_BODY))
 		emulated_warn(at, DANGER_BODY,
 			"it sends the body of a %s again, on a GET; set proxy_pass_request_body off and "
@@ -301,7 +301,8 @@ static void warn_of_leak(const struct emulated *at)
 	if (!is_new(at, DANGER_LEAK))
 		return;
 	for (size_t i = 0; rung_header_at(at->res, i); i++)
-		if (emulated_is_listed(steering, rung_header_at(at->res, i)))
+		if ((*rung_header_at(at->res, i)->name | 0x20) == 'x' &&
+			emulated_is_listed(steering, rung_header_at(at->res, i)))
 			emulated_warn(at, DANGER_LEAK,
 				"the client sees %s; have the server hide it, or keep the target from sending it",
 				rung_header_at(at->res, i)->name);
@@ -346,7 +347,8 @@ static void warn_of_spoof(const struct emulated *at, const struct rung_env *view
 
 static bool has_input(const struct rung_env *env)
 {
-	return env->content_length || rung_request_header(env, "Content-Length");
+	return env->content_length || rung_request_header(env, "Content-Length") ||
+	       rung_request_header(env, "Transfer-Encoding");
 }
 
 int reproxy_emulate(const struct reproxy *reproxy, const struct reproxy_frame *frame, struct rung_env *env,
@@ -362,7 +364,8 @@ int reproxy_emulate(const struct reproxy *reproxy, const struct reproxy_frame *f
 		.path = *env->script_name ? rung_printf(env, "%s%s", env->script_name, env->path_info)
 					  : env->path_info,
 		.query = *env->query ? env->query : NULL,
-		.has_input = has_input(env) };
+		.came_with_input = has_input(env) };
+	at.has_input = at.came_with_input;
 	if (!at.path)
 		return -ENOMEM;
 	int status = at.rules->admit ? at.rules->admit(&at) : 0;

@@ -141,10 +141,12 @@ struct emulated {
 	bool is_file;                   /* the server's own */
 	bool keeps_asker;               /* as .on_asker, of this one */
 	bool from_target;               /* the response came from one */
-	bool has_input;                 /* the request has a body still */
+	bool came_with_input;           /* the client's request has a body, if it is an empty one */
+	bool has_input;                 /* it has it still */
 	struct rung_field *asked;       /* the fields of the response that asks */
 	size_t asked_count;
 	int asked_status;
+	int64_t asked_size;      /* of its body; -1: not known */
 	struct rung_field *held; /* what survives of responses that asked */
 	size_t held_count;
 	const char *charset; /* see carries_charset */
@@ -219,7 +221,19 @@ struct rung_env *emulated_app_view(struct emulated *at);
 /* The view in which a target sees it. */
 struct rung_env *emulated_target_view(struct emulated *at, const struct emulated_url *url);
 
-bool emulated_is_listed(const char *const *names, const struct rung_field *field);
+/* Nearly all names differ in their first letter. */
+static inline bool emulated_is(const struct rung_field *field, const char *name)
+{
+	return (field->name[0] | 0x20) == (name[0] | 0x20) && rung_names_equal(name, field->name);
+}
+
+static inline bool emulated_is_listed(const char *const *names, const struct rung_field *field)
+{
+	for (; names && *names; names++)
+		if (emulated_is(field, *names))
+			return true;
+	return false;
+}
 
 /* emulate_response.c */
 

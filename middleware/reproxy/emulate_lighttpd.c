@@ -47,7 +47,7 @@ static int go_if_chunked(struct emulated *at, const char *value)
 {
 	if (strcmp(at->method, "HEAD") == 0)
 		return emulated_status(at, 403, "there is no body to a HEAD, and so no restart");
-	if (emulated_asked(at, "Content-Length")) {
+	if (at->asked_size >= 0) {
 		emulated_warn(at, DANGER_HANG,
 			"with a Content-Length beside X-Rewrite-URI lighttpd 1.5 hangs; answer in chunks");
 		return emulated_status(at, 504, "it would hang, since the response is not in chunks");

@@ -168,7 +168,7 @@ static const char *request_target(
 	bool is_variable = *location->pass == '$';
 
 	if (*rest && is_variable)
-		return rung_printf(at->env, "%s%s", *rest == '?' ? "/" : "", rest);
+		return *rest == '?' ? rung_printf(at->env, "/%s", rest) : rest;
 	if (!*rest && !at->is_redirected)
 		return rung_printf(at->env, "%s%s%s", at->path, mark, query);
 	size_t prefix = *rest && location->path[0] == '/' ? strlen(location->path) : 0;
@@ -214,7 +214,8 @@ static int pass(struct emulated *at, const struct rung_location *location)
 	const char *query = strchr(target, '?');
 	url.path = query ? rung_strndup(at->env, target, (size_t)(query - target)) : target;
 	url.query = query ? query + 1 : NULL;
-	url.uri = rung_printf(at->env, "%s://%s%s", url.scheme, url.host_field, target);
+	if (target != rest)
+		url.uri = rung_printf(at->env, "%s://%s%s", url.scheme, url.host_field, target);
 	if (!url.path || !url.uri)
 		return -ENOMEM;
 	if (at->rules == &emulation_nginx_hardened && strcmp(location->pass, fetch_url) == 0)
@@ -305,12 +306,13 @@ enum { MOST_REDIRECTS = 10 };
 /* A location that passes on and ends in a slash takes the path without it for a mistake, unless it is another's own. */
 static bool wants_slash(const struct emulated *at, const char *path, const struct rung_location *found)
 {
+	if (!at->reproxy->locations || (found && strcmp(found->path, path) == 0))
+		return false;
 	const char *longer = rung_printf(at->env, "%s/", path);
 	const struct rung_location *location =
 		longer ? emulated_location(at->reproxy->locations, longer) : NULL;
 
-	return location && location->pass && strcmp(location->path, longer) == 0 &&
-	       !(found && strcmp(found->path, path) == 0);
+	return location && location->pass && strcmp(location->path, longer) == 0;
 }
 
 static int add_slash(struct emulated *at, const char *path)
@@ -353,12 +355,13 @@ static int go(struct emulated *at, const char *value)
 	if (*value == '@')
 		return redirect(at, value, true);
 	size_t size = strcspn(value, "?");
-	char *path = rung_strndup(at->env, value, size);
-	char *decoded = rung_alloc(at->env, size + 1);
-	if (!path || !decoded)
+	const char *path = value[size] ? rung_strndup(at->env, value, size) : value;
+	char *decoded = path && strchr(path, '%') ? rung_alloc(at->env, size + 1) : NULL;
+	if (!path || (strchr(path, '%') && !decoded))
 		return -ENOMEM;
-	if (!size || climbs(path) || !decode(path, decoded) || climbs(decoded))
+	if (!size || climbs(path) || (decoded && (!decode(path, decoded) || climbs(decoded))))
 		return emulated_status(at, 404, "X-Accel-Redirect says \"%.300s\", which is not safe", value);
+	path = decoded ? decoded : path;
 	if (strcmp(at->method, "HEAD") != 0)
 		at->method = "GET";
 	at->query = value[size] && value[size + 1] ? value + size + 1 : NULL;
@@ -366,7 +369,7 @@ static int go(struct emulated *at, const char *value)
 		emulated_warn(at, DANGER_CHAIN,
 			"a target's own X-Accel-Redirect is obeyed, so it can reach every internal location; set "
 			"proxy_ignore_headers X-Accel-Redirect in the location, unless you chain on purpose");
-	return redirect(at, decoded, false);
+	return redirect(at, path, false);
 }
 
 /* Locations for X-Accel-Redirect are internal: nobody reaches them from outside. */
@@ -374,11 +377,15 @@ static int admit(struct emulated *at)
 {
 	struct rung_location fetching;
 	const char *path = at->env->path_info;
-	char *decoded = rung_alloc(at->env, strlen(path) + 1);
 
-	if (!decoded || !decode(path, decoded))
-		return decoded ? 400 : 500;
-	return *path == '/' && find(at, decoded, &fetching) ? 404 : 0;
+	if (strchr(path, '%')) {
+		char *decoded = rung_alloc(at->env, strlen(path) + 1);
+
+		if (!decoded || !decode(path, decoded))
+			return decoded ? 400 : 500;
+		path = decoded;
+	}
+	return *path == '/' && find(at, path, &fetching) ? 404 : 0;
 }
 
 /* -- the tables -------------------------------------------------------------------------------------------------- */

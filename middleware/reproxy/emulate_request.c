@@ -7,14 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-bool emulated_is_listed(const char *const *names, const struct rung_field *field)
-{
-	for (; names && *names; names++)
-		if (rung_names_equal(*names, field->name))
-			return true;
-	return false;
-}
-
 /* One request as it is being made. */
 struct making {
 	const struct emulated *at;
@@ -39,17 +31,12 @@ static void push(struct making *making, const char *name, const char *value)
 
 /* -- values ------------------------------------------------------------------------------------------------------ */
 
-static bool has_length(const struct rung_env *env)
-{
-	return rung_request_header(env, "Content-Length") || rung_request_header(env, "Transfer-Encoding");
-}
-
 /* NULL where there is nothing to say. */
 static const char *length_of(const struct making *making)
 {
 	const struct rung_env *env = making->env;
 
-	if (making->input == INPUT_NONE || !making->at->has_input || !has_length(env))
+	if (making->input == INPUT_NONE || !making->at->has_input || !making->at->came_with_input)
 		return NULL;
 	if (making->input == INPUT_ZERO)
 		return "0";
@@ -238,7 +225,7 @@ static bool is_plain(const struct making *making)
 	const struct emulated_request *rules = making->rules;
 	const struct rung_field *field;
 
-	if (rules->only || has_length(making->env))
+	if (rules->only || making->at->came_with_input)
 		return false;
 	for (int i = 0; i < (int)(sizeof rules->added / sizeof *rules->added) && rules->added[i].name; i++)
 		if (rules->added[i].value != VALUE_LENGTH)

@@ -14,7 +14,7 @@
 
 static bool is_same(const struct emulated_answer *rules, const char *a, const char *b)
 {
-	return rules->by_spelling ? strcmp(a, b) == 0 : rung_names_equal(a, b);
+	return rules->by_spelling ? strcmp(a, b) == 0 : (*a | 0x20) == (*b | 0x20) && rung_names_equal(a, b);
 }
 
 static struct rung_field *find(
@@ -39,7 +39,7 @@ static const struct emulated_kept *kept(const struct emulated_answer *rules, con
 {
 	const struct emulated_kept *kept = rules->kept;
 
-	while (kept && kept->name && !rung_names_equal(kept->name, field->name))
+	while (kept && kept->name && !emulated_is(field, kept->name))
 		kept++;
 	return kept && kept->name ? kept : NULL;
 }
@@ -101,6 +101,23 @@ static int grow_held(struct emulated *at, size_t more)
 	return 0;
 }
 
+/* A Content-Length. */
+static int put_number(struct emulated *at, struct rung_field *field, int64_t number)
+{
+	char digits[24], *text = digits + sizeof digits - 1;
+
+	*text = '\0';
+	do
+		*--text = (char)('0' + number % 10);
+	while (number /= 10);
+	size_t size = (size_t)(digits + sizeof digits - 1 - text);
+	text = rung_strndup(at->env, text, size);
+	if (!text)
+		return -ENOMEM;
+	*field = (struct rung_field){ "Content-Length", text, 14, (uint32_t)size };
+	return 0;
+}
+
 /* The response's own fields, copied, since they go with it. A body has its length beside it, as on a wire. */
 static int note_asked(struct emulated *at)
 {
@@ -115,15 +132,11 @@ static int note_asked(struct emulated *at)
 		at->asked[i] = *rung_header_at(at->res, i);
 	at->asked_count = count;
 	at->asked_status = at->res->status;
-	if (at->rules->answer.by_spelling || rung_body_size(at->res) < 0 ||
+	at->asked_size = rung_body_size(at->res);
+	if (!at->rules->answer.on_asker || at->rules->answer.by_spelling || at->asked_size < 0 ||
 		rung_header_get(at->res, "Content-Length"))
 		return 0;
-	const char *length = rung_printf(at->env, "%lld", (long long)rung_body_size(at->res));
-	if (!length)
-		return -ENOMEM;
-	at->asked[at->asked_count++] =
-		(struct rung_field){ "Content-Length", length, 14, (uint32_t)strlen(length) };
-	return 0;
+	return put_number(at, &at->asked[at->asked_count++], at->asked_size);
 }
 
 /* All that an asker says stays, what it said before being overwritten. */
@@ -492,17 +505,6 @@ static int read_target(struct settling *settling)
 	return 0;
 }
 
-static int put_number(struct settling *settling, struct rung_field *field, long long number)
-{
-	char *text = rung_alloc(settling->at->env, 24);
-
-	if (!text)
-		return -ENOMEM;
-	int size = snprintf(text, 24, "%lld", number);
-	*field = (struct rung_field){ "Content-Length", text, 14, (uint32_t)size };
-	return 0;
-}
-
 /* A length that is known and not written stands at the end, where a program that is a server of its own would write it. */
 static int add_length(struct settling *settling)
 {
@@ -512,7 +514,7 @@ static int add_length(struct settling *settling)
 	if (has_none || rung_body_size(res) < 0 ||
 		find(settling->rules, settling->from, settling->from_count, "Content-Length"))
 		return 0;
-	return put_number(settling, &settling->from[settling->from_count++], rung_body_size(res));
+	return put_number(settling->at, &settling->from[settling->from_count++], rung_body_size(res));
 }
 
 static ssize_t read_nothing(struct rung_source *source, void *buffer, size_t max)
@@ -550,7 +552,7 @@ static int put_range(struct settling *settling, long long from, long long size, 
 		is_part ? rung_printf(settling->at->env, "bytes %lld-%lld/%lld", from, from + size - 1, all)
 			: rung_printf(settling->at->env, "bytes */%lld", all);
 
-	if (!text || (length && put_number(settling, length, is_part ? size : 0) < 0))
+	if (!text || (length && put_number(settling->at, length, is_part ? size : 0) < 0))
 		return -ENOMEM;
 	size_t place = settling->type_at ? settling->type_at : settling->to_count;
 	if (place < settling->to_count)
