@@ -74,7 +74,8 @@ static void read_member(char *text, struct member *member)
 	for (char *part; (part = strsep(&text, ";"));) {
 		part += strspn(part, " \t");
 		if (strncasecmp(part, "q=", 2) == 0) {
-			member->weight = weight_of(trim(part + 2));
+			/* No blank stands before the number (RFC 9110 section 12.4.2). */
+			member->weight = strchr(" \t", part[2]) && part[2] ? -1 : weight_of(trim(part + 2));
 			break;
 		}
 		member->is_narrowed |= strchr(part, '=') != NULL;
