@@ -114,12 +114,12 @@ static int delegate(struct emulated *at, const char *text)
 	bool has_authority = after || strncmp(text, "//", 2) == 0;
 	if (has_authority) {
 		rest = parse_authority(at, after ? after : text + 2, url);
-		if (!rest) {
+		if (!rest || strpbrk(url->host, "?#@"))
 			emulated_warn(at, DANGER_HANG,
 				"on a URL such as %.300s H2O 2.2 hangs; write a host, a port of digits and a path",
 				text);
+		if (!rest)
 			return emulated_status(at, 502, "\"%.300s\" is no URL", text);
-		}
 	}
 	const char *target = has_authority ? (*rest ? rest : "/") : resolve(at, text);
 	if (!target || place_path(at, url, target) < 0)
