@@ -1,6 +1,6 @@
 /* test_apps.c: the gallery's apps, each asked in-process what a person would ask it with curl; errors and compose have files
  * of their own. */
-#include "support.h"
+#include "backend.h"
 
 #include <stdlib.h>
 
@@ -120,6 +120,55 @@ Test(apps, private_files_says_to_nginx_where_the_file_is)
 	ASSERT_STR(rung_reply_header(reply, "X-Reproxy-Url"), "http://files.internal/a%20b");
 	ASSERT_INT(rung_client_get(client, "/d/readme.txt")->status, 401);
 	rung_client_destroy(client);
+}
+
+static void expect_elsewhere(const char *url, const char *name, int status, const char *target)
+{
+	setenv("FILES_URL", url, 1);
+	struct rung_client *client = client_of(private_files_main, "private_files", RUNG_SERVER_SELF);
+	const struct rung_reply *reply = rung_client_send(client, "GET", name, .headers = right);
+
+	ASSERT_INT(reply->status, status);
+	if (target) {
+		ASSERT_STR(reply->body, target);
+		ASSERT_STR(rung_reply_header(reply, "Cache-Control"), "private");
+	}
+	ASSERT_INT(rung_client_send(client, "GET", name, .headers = wrong)->status, 401);
+	rung_client_destroy(client);
+}
+
+static void tell_target(struct backend *backend, int fd, unsigned number)
+{
+	char answer[512];
+
+	(void)number;
+	while (backend_take(backend, fd)) {
+		char *seen = backend_seen(backend), *end = strstr(seen, " HTTP/1.1");
+		cr_assert(end && !strcasestr(end, "authorization"));
+		*end = '\0';
+		snprintf(answer, sizeof answer, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%.300s",
+			strlen(seen), seen);
+		backend_say(fd, answer);
+		free(seen);
+	}
+}
+
+Test(apps, private_files_may_be_on_another_machine)
+{
+	struct backend *backend = backend_start(tell_target, NULL);
+	char url[256];
+
+	/* Its address is listed by being in the URL. */
+	snprintf(url, sizeof url, "%s/private/", backend->url);
+	expect_elsewhere(url, "/d/a%20b.txt", 200, "GET /private/a%20b.txt");
+	expect_elsewhere(url, "/d/%2e%2e", 404, NULL);
+	/* A name's is not. */
+	snprintf(url, sizeof url, "http://localhost:%u", backend->port);
+	expect_elsewhere(url, "/d/readme.txt", 502, NULL);
+	setenv("FILES_ALLOW", "10.0.0.0/8,127.0.0.0/8", 1);
+	expect_elsewhere(url, "/d/readme.txt", 200, "GET /readme.txt");
+	unsetenv("FILES_URL");
+	backend_stop(backend);
 }
 
 Test(apps, self_reaches_what_is_404_from_outside)
