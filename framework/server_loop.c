@@ -5,6 +5,7 @@
 #include "server_private.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -335,6 +336,22 @@ static void take_mail(struct loop *loop)
 	deliver_mail(loop, false);
 }
 
+/* The box too: a writer that was put aside between its writing and its word would have the loop turn for nothing until it is back, on the
+ * same core for as long as a thread may run. */
+static bool has_mail(struct loop *loop)
+{
+	return atomic_load_explicit(&loop->has_mail, memory_order_relaxed) ||
+	       atomic_load_explicit(&loop->mail, memory_order_relaxed);
+}
+
+/* Where several requests are with workers, those that share this core may be about to bring theirs back: one turn then does for all what
+ * else each of them would wake the loop for. With a core of its own nobody is let before. */
+static void let_others_post(const struct loop *loop)
+{
+	if (loop->away > 1)
+		sched_yield();
+}
+
 /* -- turning ----------------------------------------------------------------------------------------------------- */
 
 static bool is_past(const struct timespec *deadline)
@@ -418,8 +435,10 @@ static void *turn(void *argument)
 		if (loop->untold)
 			tell_readers(loop);
 		MHD_run_wait(loop->daemon, patience(loop));
-		if (atomic_load_explicit(&loop->has_mail, memory_order_relaxed))
+		if (has_mail(loop)) {
+			let_others_post(loop);
 			take_mail(loop);
+		}
 		if (may_have_left(loop))
 			read_watch(loop);
 		if (loop->left)
