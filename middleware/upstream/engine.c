@@ -9,6 +9,7 @@
 #include "upstream_private.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TURN_EVENTS = 64 };
+enum { TURN_EVENTS = 64, FEW_EVENTS = 8 };
 
 /* What is known of a socket that we made. */
 enum {
@@ -520,13 +521,25 @@ static void start_anew(struct engine *engine)
 	engine->is_shaken = false;
 }
 
+/* Where several transfers are under way, threads that share this core may be about to ask for more: a turn does more for many at once. With
+ * a core of its own nobody is let before. */
+static int wait_for_events(struct engine *engine, struct epoll_event *events)
+{
+	int count = epoll_wait(engine->epoll_fd, events, TURN_EVENTS, patience(engine));
+
+	if (count < 1 || count >= FEW_EVENTS || !engine->active || !engine->active->after)
+		return count;
+	sched_yield();
+	return epoll_wait(engine->epoll_fd, events, TURN_EVENTS, 0);
+}
+
 static void *turn(void *argument)
 {
 	struct engine *engine = argument;
 	struct epoll_event events[TURN_EVENTS];
 
 	while (!atomic_load_explicit(&engine->is_ending, memory_order_acquire)) {
-		int count = epoll_wait(engine->epoll_fd, events, TURN_EVENTS, patience(engine));
+		int count = wait_for_events(engine, events);
 
 		for (int i = 0; i < count; i++)
 			take_event(engine, &events[i]);
