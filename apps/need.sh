@@ -24,5 +24,7 @@ need() {
 
 # What building takes; the same for apps and tests, so that one build folder serves both.
 need_to_build() {
-	need gcc libc6-dev meson ninja-build pkg-config libmicrohttpd-dev uthash-dev nettle-dev libcurl4-gnutls-dev brotli zstd
+	need gcc libc6-dev meson ninja-build pkg-config libmicrohttpd-dev uthash-dev nettle-dev brotli zstd
+	# Either of its flavours will do, and one would put out the other.
+	pkg-config --exists libcurl || need libcurl4-gnutls-dev
 }

@@ -90,8 +90,7 @@ Test(upstream_faults, heads_that_could_be_read_in_two_ways_are_502)
 		"X A: b\r\n\r\n",
 		"X-A : b\r\n\r\n",
 		"X-A: a\rb\r\n\r\n",
-		"X-A: a\x01"
-		"b\r\n\r\n",
+		"X-A: a\001b\r\n\r\n",
 		"X-A: a\x7f\r\n\r\n",
 		"X\x80: a\r\n\r\n",
 	};

@@ -26,7 +26,7 @@ static struct rung_client *client_for(const char *const *allow)
 			rung_run(give_uri)));
 }
 
-static int status_of(struct rung_client *client, const char *format, ...)
+RUNG_PRINTF(2, 3) static int status_of(struct rung_client *client, const char *format, ...)
 {
 	va_list arguments;
 
