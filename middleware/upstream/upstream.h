@@ -15,8 +15,8 @@
  * answer is no HTTP; 504 for one that is too slow; 503 when too many transfers are under way; and one that goes away half-way costs
  * the client its connection, so that no body is taken for whole that is not. A client that leaves ends the transfer.
  *
- * Its call waits for the head of the answer, so a server of it has workers. Where the library was built without libcurl the
- * constructor is refused.
+ * Its call waits for the head of the answer, and no longer, so a server of it has workers: as many requests may wait for their backend at
+ * a time (--workers, 16 unless told; not more than .transfers). Where the library was built without libcurl the constructor is refused.
  *
  * Place: an endpoint; or the .remote, .app or a name of reproxy.
  * Rack: Rack::Proxy (the gem rack-proxy). RFC 9110 sections 7.6 (forwarding), 15.6.3 and 15.6.5; RFC 7239 (Forwarded).
