@@ -43,6 +43,8 @@ uint32_t sum_seen(struct text method, struct text path, struct text query, struc
 struct reader {
 	const char *at, *end;
 	bool has_bare_lf; /* a line ended so */
+	bool was_bare;    /* the line before did, and was the first that did */
+	bool has_ended;   /* what was taken for the rest of a line was the end of the head */
 };
 
 /* The next line without its end. False when it has none. */
@@ -256,10 +258,30 @@ static void check_framing(struct request *request, const struct framing *framing
 static bool next_head_line(
 	struct reader *reader, struct request *request, const struct framing *framing, struct text *ret_line)
 {
-	bool had_bare_lf = reader->has_bare_lf;
+	bool had_bare_lf = reader->has_bare_lf, was_bare = reader->was_bare;
 
+	if (reader->has_ended) {
+		*ret_line = (struct text){ reader->at, 0 };
+		return true;
+	}
 	if (!next_line(reader, ret_line))
 		return false;
+	reader->was_bare = reader->has_bare_lf && !had_bare_lf && request->method.at;
+	/* A bare LF, or CR, and a colon before a whole end of line are as many bytes as two of these. */
+	if (was_bare && ret_line->size == 1 && *ret_line->at == ':' && ret_line->at[1] == '\r') {
+		ret_line->size = 0;
+		reader->has_bare_lf = false;
+		worsen(request, ODD);
+		return true;
+	}
+	if (request->method.at && ret_line->size > 2 &&
+		memcmp(ret_line->at + ret_line->size - 2, "\r:", 2) == 0 &&
+		ret_line->at[ret_line->size] == '\r') {
+		ret_line->size -= 2;
+		reader->has_ended = true;
+		worsen(request, ODD);
+		return true;
+	}
 	bool is_bare = ret_line->size && ret_line->at[ret_line->size] == '\n';
 	char last = is_bare ? ret_line->at[ret_line->size - 1] : 'x';
 	if (last != '\0' && (last != ':' || ret_line->size > 1 || !framing->fields))
@@ -403,7 +425,7 @@ static void pass_over_lines(struct reader *reader, struct request *request)
 
 size_t read_request(const char *at, size_t size, struct request *ret_request)
 {
-	struct reader reader = { at, at + size, false };
+	struct reader reader = { .at = at, .end = at + size };
 	struct request request = { .verdict = GOOD, .body_sum = sum(0, "", 0) };
 
 	pass_over_lines(&reader, &request);
