@@ -4,23 +4,25 @@
  *
  * The queue is bounded for new requests alone: what was begun is also finished, and an exchange has one job at a time, so
  * that the rest is bounded by the number of connections.
+ *
+ * A semaphore counts the jobs. A condition variable with several waiters may lose a signal in glibc before 2.41 (its bug 25847), and
+ * with it a request for as long as no other one comes.
  */
 #include "server_private.h"
 
 #include <errno.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct rung_workers {
 	pthread_mutex_t lock;
-	pthread_cond_t has_job;
+	sem_t jobs; /* in the queue, and once more for each thread that is to end */
 	struct exchange *first, **end;
 	unsigned waiting; /* requests in the queue */
 	unsigned limit;   /* of these */
-	unsigned idle;    /* threads that wait */
 	unsigned count;
-	bool is_ending;
 	pthread_t threads[];
 };
 
@@ -55,38 +57,32 @@ static void come_back(struct rung_mail *mail, bool is_over)
 	rung_answer_job_done(exchange, job);
 }
 
+/* NULL: there is none, and the thread is to end. */
 static struct exchange *take_job(struct rung_workers *workers)
 {
+	while (sem_wait(&workers->jobs) < 0)
+		; /* by a signal that a debugger sends */
+	pthread_mutex_lock(&workers->lock);
 	struct exchange *exchange = workers->first;
-
-	workers->first = exchange->next_job;
-	if (!workers->first)
-		workers->end = &workers->first;
-	if (exchange->job == RUNG_JOB_RUN)
-		workers->waiting--;
+	if (exchange) {
+		workers->first = exchange->next_job;
+		if (!workers->first)
+			workers->end = &workers->first;
+		workers->waiting -= exchange->job == RUNG_JOB_RUN;
+	}
+	pthread_mutex_unlock(&workers->lock);
 	return exchange;
 }
 
 static void *serve(void *argument)
 {
 	struct rung_workers *workers = argument;
+	struct exchange *exchange;
 
-	pthread_mutex_lock(&workers->lock);
-	for (;;) {
-		while (!workers->first && !workers->is_ending) {
-			workers->idle++;
-			pthread_cond_wait(&workers->has_job, &workers->lock);
-			workers->idle--;
-		}
-		if (!workers->first)
-			break;
-		struct exchange *exchange = take_job(workers);
-		pthread_mutex_unlock(&workers->lock);
+	while ((exchange = take_job(workers))) {
 		work(exchange);
 		rung_loop_post(exchange->loop, &exchange->mail);
-		pthread_mutex_lock(&workers->lock);
 	}
-	pthread_mutex_unlock(&workers->lock);
 	return NULL;
 }
 
@@ -105,13 +101,12 @@ bool rung_work(struct exchange *exchange, enum job job)
 		workers->waiting += job == RUNG_JOB_RUN;
 		exchange->loop->away++;
 	}
-	bool has_idle = workers->idle;
 	pthread_mutex_unlock(&workers->lock);
 	/* Outside, or who is woken would first wait for the lock. */
-	if (!is_full && has_idle)
-		pthread_cond_signal(&workers->has_job);
 	if (is_full)
 		exchange->job = RUNG_JOB_NONE;
+	else
+		sem_post(&workers->jobs);
 	return !is_full;
 }
 
@@ -140,12 +135,7 @@ struct rung_workers *rung_workers_new(unsigned count, unsigned queue)
 		rung_refuse(-ENOMEM, "server: out of memory");
 		return NULL;
 	}
-	if (pthread_cond_init(&workers->has_job, NULL) != 0) {
-		pthread_mutex_destroy(&workers->lock);
-		free(workers);
-		rung_refuse(-ENOMEM, "server: out of memory");
-		return NULL;
-	}
+	sem_init(&workers->jobs, 0, 0); /* cannot fail with these */
 	workers->end = &workers->first;
 	workers->limit = queue;
 	int rc = start_threads(workers, count);
@@ -160,13 +150,11 @@ void rung_workers_destroy(struct rung_workers *workers)
 {
 	if (!workers)
 		return;
-	pthread_mutex_lock(&workers->lock);
-	workers->is_ending = true;
-	pthread_cond_broadcast(&workers->has_job);
-	pthread_mutex_unlock(&workers->lock);
+	for (unsigned i = 0; i < workers->count; i++)
+		sem_post(&workers->jobs);
 	for (unsigned i = 0; i < workers->count; i++)
 		pthread_join(workers->threads[i], NULL);
-	pthread_cond_destroy(&workers->has_job);
+	sem_destroy(&workers->jobs);
 	pthread_mutex_destroy(&workers->lock);
 	free(workers);
 }
