@@ -13,8 +13,10 @@ RUNG_BEGIN
  *
  * Flags: --port N (0 picks a free one; default PORT in the environment, else 8080), --bind ADDR (default 127.0.0.1; may
  * come again), --unix PATH (may come again; alone unless a port or address is named), --unix-mode MODE, --tls-cert FILE,
- * --tls-key FILE, --takeover PATH, --loops N, --workers N, --spool DIR, --reproxy SERVER, --emulate SERVER, --inspect (see inspect.h), --trace (see
- * trace.h), --print-stack, --quiet, --help, and --limit-... for each of struct rung_limits; server.h says what they mean. Listening sockets that LISTEN_FDS tells of
+ * --tls-key FILE, --takeover PATH, --loops N, --workers N, --spool DIR, --reproxy SERVER, --emulate SERVER, --inspect (see
+ * inspect.h), --trace (see trace.h), --print-stack, --print-config SERVER (see reproxy_config.h), --config-listen ADDR,
+ * --target NAME=ADDR (may come again), --quiet, --help, and --limit-... for each of struct rung_limits; server.h says what
+ * they mean. Listening sockets that LISTEN_FDS tells of
  * (sd_listen_fds(3)) are taken. With TLS, SIGHUP reads certificate and key again. When ready it prints to standard output
  * "listening on http://127.0.0.1:PORT/", a line for each address, and with --inspect a line that says where.
  *

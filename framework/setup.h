@@ -59,7 +59,7 @@ struct rung_setup {
 	void *log_data;
 	const struct rung_probe *const *probes; /* NULL-ended, outermost first */
 	const char *const
-		*targets; /* "files.internal=10.0.0.7:80": where an authority really is; NULL-ended */
+		*targets; /* "files.internal=10.0.0.7:80", NULL-ended: where a host is, for servers that know no names */
 	unsigned
 		max_hops; /* redispatches one inside the other where a layer does not say; default 10, at most 50 */
 };

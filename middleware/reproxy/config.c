@@ -184,7 +184,7 @@ static int add_address(struct words *words, const struct server *server, const s
 /* "files.internal" in a regular expression, where its default port may stand too. */
 static void write_pattern(const char *authority, char *text, size_t room)
 {
-	struct rung_slice host, port;
+	struct rung_slice host = { 0 }, port = { 0 };
 	bool has_port = rung_uri_parse_authority(authority, strlen(authority), &host, &port) == 0 &&
 			port.size && !(port.size == 2 && memcmp(port.at, "80", 2) == 0);
 
@@ -327,8 +327,10 @@ static const char *paragraph_end(const char *at, const char *end)
 static const char *skip_comments(const struct words *words, const char *at, const char *end)
 {
 	while (at < end) {
-		const char *next = line_end(at, end), *first = at + strspn(at, " \t");
+		const char *next = line_end(at, end), *first = at;
 
+		while (*first == ' ' || *first == '\t')
+			first++;
 		if (*first != '#' || speaks_of_names(words, at, next))
 			break;
 		at = next;

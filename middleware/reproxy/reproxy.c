@@ -55,6 +55,8 @@ int reproxy_emit(
 		rung_header_remove(res, *name);
 	reproxy_scrub_response(reproxy, res);
 	rung_header_static(res, "X-Reproxied", "1");
+	if (reproxy->rules->head_as_307 && strcmp(env->method, "HEAD") == 0)
+		res->status = 307;
 	const char *address = reproxy->rules->by_address ? reproxy_real_authority(reproxy, &to.uri) : NULL;
 	if (address) {
 		/* With a path there is always a slash, and behind it query and end. */

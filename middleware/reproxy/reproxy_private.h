@@ -17,6 +17,8 @@ struct reproxy_rules {
 	 * fields. Returns 0 or the error that stuck in res. */
 	int (*emit)(const struct reproxy *reproxy, struct rung_response *res, const struct rung_uri *uri,
 		const char *text);
+	/* To a HEAD the server would send what it fetches by GET, body and all, unless the status keeps the method. */
+	bool head_as_307;
 	bool by_address; /* the server has no groups with names: URIs say where targets really are */
 };
 

@@ -115,6 +115,29 @@ Test(program, flags_show_in_the_printed_stack)
 	ASSERT_HAS(out, "+-- inspect\n+-- trace\n+-- routes\n");
 }
 
+Test(program, the_configuration_of_a_server_in_front_is_printed)
+{
+	char out[16384], err[1024];
+
+	ASSERT_INT(
+		run_program("private_files",
+			FLAGS("--print-config", "nginx_hardened", "--bind", "0.0.0.0:81", "--config-listen",
+				"10.0.0.1:82", "--target", "files.internal=10.0.0.2:83"),
+			out, err, sizeof out),
+		0);
+	ASSERT_STR(err, "");
+	ASSERT_HAS(out, "# nginx in front of private_files");
+	ASSERT_HAS(out, "server 127.0.0.1:81;");
+	ASSERT_HAS(out, "listen 10.0.0.1:82;");
+	ASSERT_HAS(out, "server 10.0.0.2:83;");
+	ASSERT_INT(run_program("hello",
+			   FLAGS("--print-config", "apache", "--tls-cert", "x", "--bind", "[::]:81", "--bind",
+				   "http://[::]:82"),
+			   out, err, sizeof out),
+		0);
+	ASSERT_HAS(out, "ProxyPass \"/\" \"http://[::1]:82/\"");
+}
+
 Test(program, a_port_in_use_is_one_line_and_status_1)
 {
 	struct program hello = launch("hello", FLAGS("--port", "0"), NULL);
@@ -154,6 +177,10 @@ Test(program, bad_flags_are_one_line_and_status_2)
 		{ { "--limit-target", "-1" }, "--limit-target \"-1\" is no size" },
 		{ { "--limit-target", "none" }, "--limit-target \"none\" is no size" },
 		{ { "--limit-target", "K" }, "--limit-target \"K\" is no size" },
+		{ { "--print-config", "iis" }, "print-config: there is no server \"iis\"; use nginx" },
+		{ { "--print-config=nginx", "--port=0" }, "server: port 0 is any port; give one" },
+		{ { "--print-config=nginx", "--tls-cert=x" }, "server: every address is TLS; add one" },
+		{ { "--print-config=nginx", "--target=x" }, "reproxy: target \"x\" is none" },
 		{ { "word" }, "word: flags alone are understood" },
 	};
 	char out[1024], err[1024];

@@ -5,6 +5,7 @@
 #include <rung/files.h>
 #include <rung/lint.h>
 #include <rung/reproxy.h>
+#include <rung/reproxy_config.h>
 #include <rung/rung.h>
 #include <rung/upstream.h>
 
@@ -14,6 +15,7 @@
 #include <rung/files.h>
 #include <rung/lint.h>
 #include <rung/reproxy.h>
+#include <rung/reproxy_config.h>
 #include <rung/rung.h>
 #include <rung/upstream.h>
 

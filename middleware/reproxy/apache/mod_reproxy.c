@@ -24,7 +24,6 @@
  */
 #include <httpd.h>
 
-#include <ap_regex.h>
 #include <apr_lib.h>
 #include <apr_optional_hooks.h>
 #include <apr_strings.h>
