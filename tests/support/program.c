@@ -5,10 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* Not of the gallery. */
+static bool is_ours(const char *app)
+{
+	return strcmp(app, "subject") == 0 || strcmp(app, "targets") == 0 || strcmp(app, "asker") == 0;
+}
 
 static void be_program(
 	const char *app, const char *const *flags, const char *const *environment, int out, int err)
@@ -16,13 +23,14 @@ static void be_program(
 	char path[512];
 	char *argv[32] = { path };
 
-	snprintf(path, sizeof path, "%s/%s", strcmp(app, "subject") == 0 ? TESTS_DIR : APPS_DIR, app);
+	snprintf(path, sizeof path, "%s/%s", is_ours(app) ? TESTS_DIR : APPS_DIR, app);
 	for (int i = 0; flags && flags[i] && i < 30; i++)
 		argv[i + 1] = (char *)(uintptr_t)flags[i];
 	unsetenv("PORT");
 	unsetenv("RUNG_REPROXY");
 	for (; environment && environment[0]; environment += 2)
 		setenv(environment[0], environment[1], 1);
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
 	dup2(out, 1);
 	dup2(err, 2);
 	execv(path, argv);

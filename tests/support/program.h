@@ -17,7 +17,7 @@ struct program {
 		__VA_ARGS__, NULL \
 	}
 
-/* Starts an app of the gallery, or "subject", the tests' own. Flags NULL-ended or NULL; environment as name, value, ...,
+/* Starts an app of the gallery, or of the tests' own: "subject", "targets", "asker". Flags NULL-ended or NULL; environment as name, value, ...,
  * NULL, or NULL. */
 struct program launch(const char *app, const char *const *flags, const char *const *environment);
 
