@@ -55,11 +55,23 @@ static int go_if_chunked(struct emulated *at, const char *value)
 	return go(at, value);
 }
 
+static bool is_known(const char *method)
+{
+	static const char *const known[] = { "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PROPFIND",
+		"MKCOL", "COPY", "MOVE", "PROPPATCH", "REPORT", "CHECKOUT", "CHECKIN", "VERSION_CONTROL",
+		"UNCHECKOUT", "MKACTIVITY", "MERGE", "LOCK", "UNLOCK", "LABEL", "CONNECT" };
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (strcmp(known[i], method) == 0)
+			return true;
+	return false;
+}
+
 static int admit(struct emulated *at)
 {
 	const struct rung_env *env = at->env;
 
-	if (strcmp(env->method, "PATCH") == 0)
+	if (!is_known(env->method))
 		return 501;
 	if (rung_request_header(env, "Transfer-Encoding") ||
 		(strcmp(env->method, "POST") == 0 && !rung_request_header(env, "Content-Length")))

@@ -197,6 +197,31 @@ static void harden(struct emulated *at, struct emulated_url *url)
 	at->is_over = true;
 }
 
+/* Scheme, host and port with which nginx names itself: the client's Host, and the port where it listens. */
+static const char *own_origin(const struct emulated *at)
+{
+	const char *const *here = at->reproxy->authorities;
+	const char *host = at->env->host, *colon = here && here[0] ? strrchr(here[0], ':') : NULL;
+	const char *port = colon && strcmp(colon, ":80") != 0 && !strchr(colon, ']') ? colon : "";
+	int size = (int)(*host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":"));
+
+	return rung_printf(at->env, "%s://%.*s%s", at->env->scheme, size, host, port);
+}
+
+/* proxy_redirect default: a Location below the place that is passed on to becomes one below nginx's own location. */
+static int redirect_back(struct emulated *at, const struct rung_location *location)
+{
+	const char *value = rung_header_get(at->res, "Location");
+	size_t size = strlen(location->pass);
+
+	if (!value || *location->pass == '$' || *location->path != '/' ||
+		strncmp(value, location->pass, size) != 0)
+		return 0;
+	const char *origin = own_origin(at);
+	return origin ? rung_headerf(at->res, "Location", "%s%s%s", origin, location->path, value + size)
+		      : -ENOMEM;
+}
+
 static int pass(struct emulated *at, const struct rung_location *location)
 {
 	const char *text = *location->pass == '$' ? upstream_field(at, location->pass) : location->pass;
@@ -220,7 +245,8 @@ static int pass(struct emulated *at, const struct rung_location *location)
 		return -ENOMEM;
 	if (at->rules == &emulation_nginx_hardened && strcmp(location->pass, fetch_url) == 0)
 		harden(at, &url);
-	return emulated_judge(at, emulated_fetch(at, &url), &url);
+	int rc = emulated_judge(at, emulated_fetch(at, &url), &url);
+	return rc == 0 ? redirect_back(at, location) : rc;
 }
 
 static const char *etag(const struct rung_env *env, int64_t size, int64_t mtime_ns)
@@ -317,14 +343,11 @@ static bool wants_slash(const struct emulated *at, const char *path, const struc
 
 static int add_slash(struct emulated *at, const char *path)
 {
-	const char *const *here = at->reproxy->authorities;
-	const char *host = at->env->host, *colon = here && here[0] ? strrchr(here[0], ':') : NULL;
-	const char *port = colon && strcmp(colon, ":80") != 0 && !strchr(colon, ']') ? colon : "";
-	int size = (int)(*host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":"));
+	const char *origin = own_origin(at);
 
 	emulated_status(at, 301, "%s wants a slash behind it", path);
-	return rung_headerf(at->res, "Location", "%s://%.*s%s%s/%s%s", at->env->scheme, size, host, port,
-		path, at->query ? "?" : "", at->query ? at->query : "");
+	return rung_headerf(at->res, "Location", "%s%s/%s%s", origin ? origin : "", path,
+		at->query ? "?" : "", at->query ? at->query : "");
 }
 
 static int redirect(struct emulated *at, const char *path, bool is_named)

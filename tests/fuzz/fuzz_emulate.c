@@ -135,6 +135,8 @@ static bool names_the_secret(void)
 	return false;
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const methods[] = { "GET", "HEAD", "POST", "PUT" };

@@ -214,6 +214,33 @@ Test(reproxy_emulate_nginx, a_fixed_location_decodes_and_escapes)
 	}
 }
 
+Test(reproxy_emulate_nginx, a_target_redirects_into_the_location)
+{
+	static const struct rung_field fields[] = { { "X-Accel-Redirect", "/in/x", 0, 0 }, { 0 } };
+	struct rung_client *client = test_client(rung_stack(
+		rung_reproxy(.server = RUNG_EMULATE_NGINX, .as_is = true,
+			.locations = rung_locations({ "/in/", .pass = "http://target.internal/b/" }),
+			.names = rung_names({ "target.internal",
+				emulated_app_saying(SAYS(.status = 302,
+					.fields = FIELDS(
+						{ "Location", "http://target.internal/b/y?z", 0, 0 }))) })),
+		emulated_app_saying(SAYS(.fields = fields))));
+
+	ASSERT_STR(rung_reply_header(rung_client_get(client, "/"), "Location"), "http://localhost/in/y?z");
+	rung_client_destroy(client);
+}
+
+Test(reproxy_emulate_nginx, a_path_without_its_slash_is_sent_back)
+{
+	struct rung_client *client = with_locations(FIELDS({ "X-Accel-Redirect", "/in?q", 0, 0 }),
+		rung_locations({ "/in/", .pass = "http://target.internal/b/" }));
+	const struct rung_reply *reply = rung_client_get(client, "/");
+
+	ASSERT_INT(reply->status, 301);
+	ASSERT_STR(rung_reply_header(reply, "Location"), "http://localhost/in/?q");
+	rung_client_destroy(client);
+}
+
 Test(reproxy_emulate_nginx, paths_that_climb_or_are_none_are_404)
 {
 	static const char *const values[] = { "", "?x", "/in/../x", "/in/%2e%2e/x", "/..", "..", "in/x",
