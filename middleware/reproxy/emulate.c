@@ -60,6 +60,14 @@ int emulated_status(struct emulated *at, int status, const char *format, ...)
 	return 0;
 }
 
+char *emulated_copy(struct emulated *at, const char *text, size_t size)
+{
+	char *copy = rung_strndup(at->env, text, size);
+
+	at->no_memory = at->no_memory || !copy;
+	return copy;
+}
+
 const char *emulated_asked(const struct emulated *at, const char *name)
 {
 	for (size_t i = 0; i < at->asked_count; i++)
@@ -378,7 +386,7 @@ int reproxy_emulate(const struct reproxy *reproxy, const struct reproxy_frame *f
 	rung_next(&reproxy->app, view, res);
 	int rc = follow(&at);
 	if (rc == 0)
-		rc = emulated_settle(&at);
+		rc = at.no_memory ? -ENOMEM : emulated_settle(&at);
 	if (rc == 0)
 		warn_of_leak(&at);
 	return rc;

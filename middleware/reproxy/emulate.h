@@ -138,6 +138,7 @@ struct emulated {
 	unsigned hops;                  /* as the server counts them */
 	bool is_over;                   /* whatever the response says, it is the last */
 	const char *const *also_hidden; /* of this one */
+	bool no_memory;                 /* somewhere on the way; then it is a failure, whatever came of it */
 	bool is_file;                   /* the server's own */
 	bool keeps_asker;               /* as .on_asker, of this one */
 	bool from_target;               /* the response came from one */
@@ -195,6 +196,9 @@ int emulated_status(struct emulated *at, int status, const char *format, ...) RU
 
 /* Turns what a fetch gave into the server's status. Returns 0 or a negative errno. */
 int emulated_judge(struct emulated *at, int fetched, const struct emulated_url *url);
+
+/* A copy in the request's memory; NULL, and noted, when there is none. */
+char *emulated_copy(struct emulated *at, const char *text, size_t size);
 
 /* A field of the response that asks, or NULL. */
 const char *emulated_asked(const struct emulated *at, const char *name);

@@ -37,9 +37,9 @@ static bool parse(struct emulated *at, const char *text, struct emulated_url *ur
 		url->port = (unsigned)number;
 	}
 	bool is_usual = !url->port || url->port == (url->scheme[4] ? 443 : 80);
-	url->host = rung_strndup(at->env, host, (size_t)(port - host));
-	url->host_field = rung_strndup(at->env, host, (size_t)((is_usual ? port : stop) - host));
-	url->path = *stop == '/' ? rung_strndup(at->env, stop, strcspn(stop, "?")) : "";
+	url->host = emulated_copy(at, host, (size_t)(port - host));
+	url->host_field = emulated_copy(at, host, (size_t)((is_usual ? port : stop) - host));
+	url->path = *stop == '/' ? emulated_copy(at, stop, strcspn(stop, "?")) : "";
 	url->query = *stop == '/' ? strchr(stop, '?') : NULL;
 	url->query = url->query ? url->query + 1 : NULL;
 	return url->host && url->host_field && url->path;

@@ -92,6 +92,7 @@ static int range_of(
 	enum rung_range_kind kind =
 		get ? rung_ranges(get, etag, stat->st_mtime, stat->st_size, &set) : RUNG_RANGE_ALL;
 
+	at->no_memory = at->no_memory || !get;
 	if (kind == RUNG_RANGE_UNSATISFIABLE)
 		return 416;
 	if (kind == RUNG_RANGE_ALL || set.count > 1)

@@ -28,7 +28,7 @@ static const char *parse_authority(struct emulated *at, const char *text, struct
 	if (end == host)
 		return NULL;
 	const char *after = *text == '[' ? end + 1 : end;
-	url->host = rung_strndup(at->env, text, (size_t)(after - text));
+	url->host = emulated_copy(at, text, (size_t)(after - text));
 	if (*after == ':') {
 		size_t digits = strspn(after + 1, "0123456789");
 		unsigned long port = strtoul(after + 1, NULL, 10);
@@ -38,7 +38,7 @@ static const char *parse_authority(struct emulated *at, const char *text, struct
 			return NULL;
 		url->port = port ? (unsigned)port : NO_PORT;
 	}
-	url->host_field = rung_strndup(at->env, text, (size_t)(after - text));
+	url->host_field = emulated_copy(at, text, (size_t)(after - text));
 	return (*after && *after != '/') || !url->host || !url->host_field ? NULL : after;
 }
 
@@ -67,7 +67,7 @@ static int place_path(struct emulated *at, struct emulated_url *url, const char 
 {
 	const char *query = strchr(target, '?');
 
-	url->path = query ? rung_strndup(at->env, target, (size_t)(query - target)) : target;
+	url->path = query ? emulated_copy(at, target, (size_t)(query - target)) : target;
 	url->query = query ? query + 1 : NULL;
 	url->uri = url->host_field && *url->host
 			   ? rung_printf(at->env, "%s://%s%s", url->scheme, url->host_field, target)
@@ -114,7 +114,7 @@ static int delegate(struct emulated *at, const char *text)
 	bool has_authority = after || strncmp(text, "//", 2) == 0;
 	if (has_authority) {
 		rest = parse_authority(at, after ? after : text + 2, url);
-		if (!rest || strpbrk(url->host, "?#@"))
+		if (!rest || (url->host && strpbrk(url->host, "?#@")))
 			emulated_warn(at, DANGER_HANG,
 				"on a URL such as %.300s H2O 2.2 hangs; write a host, a port of digits and a path",
 				text);

@@ -113,7 +113,7 @@ static const char *host_end(const char *text, const char *end)
 
 /* Returns NULL, or why nginx says 500. *ret_rest is what follows the authority, "" for nothing. */
 static const char *parse(
-	const struct rung_env *env, const char *text, struct emulated_url *url, const char **ret_rest)
+	struct emulated *request, const char *text, struct emulated_url *url, const char **ret_rest)
 {
 	const char *at = emulated_scheme(text, true, &url->scheme);
 	unsigned usual = at && url->scheme[4] ? 443 : 80;
@@ -129,9 +129,9 @@ static const char *parse(
 	if (stop == at)
 		return "it has no host";
 	url->port = stop < end ? (unsigned)atoi(stop + 1) : 0;
-	url->host = rung_strndup(env, at, (size_t)(stop - at));
+	url->host = emulated_copy(request, at, (size_t)(stop - at));
 	url->host_field =
-		rung_strndup(env, at, (size_t)((url->port && url->port != usual ? end : stop) - at));
+		emulated_copy(request, at, (size_t)((url->port && url->port != usual ? end : stop) - at));
 	*ret_rest = end;
 	return url->host && url->host_field ? NULL : "memory is out";
 }
@@ -227,7 +227,7 @@ static int pass(struct emulated *at, const struct rung_location *location)
 	const char *text = *location->pass == '$' ? upstream_field(at, location->pass) : location->pass;
 	struct emulated_url url = { .uri = text, .input = at->rules->input };
 	const char *rest = "";
-	const char *why = text ? parse(at->env, text, &url, &rest) : "there is no such field";
+	const char *why = text ? parse(at, text, &url, &rest) : "there is no such field";
 
 	if (why)
 		return emulated_status(at, 500, "proxy_pass to \"%.300s\": %s", text ? text : "", why);

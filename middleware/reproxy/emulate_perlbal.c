@@ -27,10 +27,10 @@ static bool parse(struct emulated *at, const char *text, struct emulated_url *ur
 	const char *stop = has_port ? colon : end;
 	const char *query = strchr(end, '?');
 	url->scheme = "http";
-	url->host = rung_strndup(at->env, host, (size_t)(stop - host));
+	url->host = emulated_copy(at, host, (size_t)(stop - host));
 	url->port = has_port ? (unsigned)strtoul(colon + 1, NULL, 10) : 0;
 	url->host_field = rung_request_header(at->env, "Host");
-	url->path = !*end ? "/" : query ? rung_strndup(at->env, end, (size_t)(query - end)) : end;
+	url->path = !*end ? "/" : query ? emulated_copy(at, end, (size_t)(query - end)) : end;
 	url->query = query ? query + 1 : NULL;
 	if (url->host && strpbrk(url->host, "?@[:"))
 		emulated_warn(at, DANGER_HANG,

@@ -167,6 +167,8 @@ Test(program, bad_flags_are_one_line_and_status_2)
 		{ { "--port", "" }, "--port \"\" is no number" },
 		{ { "--loops", "many" }, "--loops \"many\" is no number" },
 		{ { "--reproxy", "iis" }, "there is no server \"iis\"; use self, header, nginx" },
+		{ { "--emulate", "iis" }, "there is no server \"emulate:iis\"; use self, header, nginx" },
+		{ { "--emulate", "a-name-that-is-longer-than-any-server-has" }, "--emulate: there is no server" },
 		{ { "--limit-hops", "51" }, "--limit-hops \"51\" is no number from 0 to 50" },
 		{ { "--limit-queue", "None" }, "--limit-queue \"None\" is no number" },
 		{ { "--limit-connections", "none" }, "--limit-connections \"none\" is no number" },
