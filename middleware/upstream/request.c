@@ -197,7 +197,7 @@ static bool is_passed_on(const struct upstream *upstream, const struct rung_env 
 	if (upstream_is_hop_by_hop(field) || is_ours(field))
 		return false;
 	if (tells_of_client(field) &&
-		(upstream->no_forwarded || !upstream->trust_forwarded || is_told_anew(field)))
+		(!upstream->trust_forwarded || (!upstream->no_forwarded && is_told_anew(field))))
 		return false;
 	return !has_connection || !is_named_by_connection(env, field->name);
 }

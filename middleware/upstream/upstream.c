@@ -21,24 +21,43 @@ enum {
 
 /* -- answering ------------------------------------------------------------------------------------------------------- */
 
+/* The authority of the URI that led here. A server that is emulated may let the target see another Host; a relative URI has
+ * none of its own. NULL: out of memory. */
+static const char *authority_of(const struct rung_env *env)
+{
+	const char *at = strncasecmp(env->uri, "http://", 7) == 0    ? env->uri + 7
+			 : strncasecmp(env->uri, "https://", 8) == 0 ? env->uri + 8
+								     : env->host;
+	size_t size = strcspn(at, "/?#");
+	const char *userinfo = memrchr(at, '@', size);
+
+	if (!userinfo)
+		return rung_strndup(env, at, size);
+	return rung_strndup(env, userinfo + 1, size - (size_t)(userinfo + 1 - at));
+}
+
 /* What a URI names. */
 static int choose_remote(struct upstream *upstream, struct rung_env *env, struct transfer *transfer)
 {
 	struct rung_slice host, port;
 	bool is_https = strcmp(env->scheme, "https") == 0;
+	const char *authority;
 
 	/* Its Host is the client's word. */
 	if (!env->uri)
 		return rung_fail(env, -EHOSTUNREACH,
 			"upstream: with .allow it answers URIs alone; give it to rung_reproxy() as .remote");
-	if (rung_uri_parse_authority(env->host, strlen(env->host), &host, &port) < 0)
-		return rung_fail(env, -EHOSTUNREACH, "upstream: \"%.200s\" is no authority", env->host);
+	authority = authority_of(env);
+	if (!authority)
+		return -ENOMEM;
+	if (rung_uri_parse_authority(authority, strlen(authority), &host, &port) < 0)
+		return rung_fail(env, -EHOSTUNREACH, "upstream: \"%.200s\" is no authority", authority);
 	struct rung_uri uri = {
 		.scheme = { is_https ? "https" : "http", is_https ? 5 : 4 }, .host = host, .port = port
 	};
 	if (!upstream_allow_host(&upstream->allow, host.at, host.size, rung_uri_port(&uri)))
-		return rung_fail(env, -EHOSTUNREACH, "upstream: %.200s is not listed in .allow", env->host);
-	transfer->url = rung_printf(env, "%s://%s/", uri.scheme.at, env->host);
+		return rung_fail(env, -EHOSTUNREACH, "upstream: %.200s is not listed in .allow", authority);
+	transfer->url = rung_printf(env, "%s://%s/", uri.scheme.at, authority);
 	return transfer->url ? 0 : -ENOMEM;
 }
 

@@ -55,7 +55,7 @@ struct rung_upstream_options {
 	 * them. */
 	bool trust_forwarded;
 
-	/* None of them is told, nor passed on. */
+	/* None of them is told, nor passed on. With .trust_forwarded: passed on as they came, and none is told. */
 	bool no_forwarded;
 
 	/* A request's body is sent on as it comes, instead of when it is whole. Then a connection that turns out to be dead costs the

@@ -151,6 +151,13 @@ Test(upstream, the_backend_is_told_of_the_client)
 	seen = seen_with((struct rung_upstream_options){ .no_forwarded = true }, spoofed);
 	expect_none(seen, LINES("orwarded", "6.6.6.6", "X-Real-IP"));
 	free(seen);
+	/* What another layer has written is passed on as it is. */
+	seen = seen_with(
+		(struct rung_upstream_options){ .trust_forwarded = true, .no_forwarded = true }, spoofed);
+	expect_lines(seen, LINES("\r\nForwarded: for=6.6.6.6\r\n", "\r\nX-Forwarded-For: 6.6.6.6\r\n",
+				   "\r\nx-forwarded-PROTO: https\r\n", "\r\nX-Real-IP: 6.6.6.6\r\n"));
+	expect_none(seen, LINES("unknown", "X-Forwarded-Host:"));
+	free(seen);
 }
 
 Test(upstream, host_is_the_backends_or_the_clients)

@@ -4,6 +4,7 @@
 #include <rung/reproxy.h>
 #include <rung/upstream.h>
 
+#include <errno.h>
 #include <unistd.h>
 
 SUITE(upstream_remote);
@@ -62,6 +63,41 @@ Test(upstream_remote, files_of_another_machine)
 	ASSERT_HAS(seen, "\r\nX-Forwarded-Host: localhost\r\n");
 	cr_assert(!strcasestr(seen, "cookie") && !strcasestr(seen, "authorization"));
 	free(seen);
+	rung_client_destroy(client);
+	backend_stop(backend);
+}
+
+static int view_of_another_host(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	struct rung_env *view = rung_view(
+		env, &(const struct rung_target){ .host = "other.example", .path_info = "/t", .uri = uri });
+
+	if (!view)
+		return -ENOMEM;
+	rung_next(self, view, res);
+	return 0;
+}
+
+/* As with servers that send the client's Host to targets. */
+Test(upstream_remote, it_connects_to_the_uri_s_authority_whatever_the_host)
+{
+	struct backend *backend = backend_start(backend_answer, OK);
+	struct rung_client *client = test_client(rung_stack(rung_use(view_of_another_host),
+		rung_upstream(.allow = ALLOW(backend->authority), .pass_host = true)));
+
+	snprintf(uri, sizeof uri, "HTTP://user:pw@%s/ignored?x#y", backend->authority);
+	ASSERT_INT(rung_client_get(client, "/")->status, 200);
+	char *seen = backend_seen(backend);
+	ASSERT_HAS(seen, "GET /t HTTP/1.1\r\nHost: other.example\r\n");
+	free(seen);
+	/* And it is that authority which must be listed. */
+	snprintf(uri, sizeof uri, "http://127.0.0.1:1/");
+	ASSERT_INT(rung_client_get(client, "/")->status, 502);
+	snprintf(uri, sizeof uri, "http://");
+	ASSERT_INT(rung_client_get(client, "/")->status, 502);
+	/* A relative one has the view's. */
+	snprintf(uri, sizeof uri, "/t");
+	ASSERT_INT(rung_client_get(client, "/")->status, 502);
 	rung_client_destroy(client);
 	backend_stop(backend);
 }
