@@ -151,10 +151,12 @@ SERVERS = {
 	'lighttpd14': ('lighttpd', ['-D', '-f', '%(conf)s'], (LIGHTTPD,), lighttpd_emission, 'mod_proxy, which knows no reproxy'),
 }
 
+PACKAGES = {'nginx': ['nginx'], 'nginx_hardened': ['nginx'], 'apache24': ['apache2', 'apache2-dev'], 'h2o': ['h2o'], 'perlbal': ['perlbal'],
+	'lighttpd14': ['lighttpd']}
 
-def package_version(program):
-	package = {'apache2': 'apache2-bin', 'nginx': 'nginx'}.get(program, program)
-	asked = subprocess.run(['dpkg-query', '-W', '-f', '${Version}', package], capture_output=True, text=True)
+
+def package_version(key):
+	asked = subprocess.run(['dpkg-query', '-W', '-f', '${Version}', PACKAGES[key][0]], capture_output=True, text=True)
 	return asked.stdout.strip() or 'of unknown version'
 
 
@@ -167,7 +169,7 @@ class Server:
 		self.program = shutil.which(program, path=os.environ['PATH'] + ':/usr/sbin:/usr/local/sbin')
 		if not self.program:
 			raise FileNotFoundError('%s is not installed' % program)
-		self.title = '%s %s, %s' % (program, package_version(program), what)
+		self.title = '%s %s, %s' % (program, package_version(key), what)
 		self.folder = os.path.join(folder, key)
 		files = os.path.join(self.folder, 'files')
 		os.makedirs(files)
