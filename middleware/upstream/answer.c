@@ -251,6 +251,9 @@ int upstream_answer(struct transfer *transfer, struct rung_env *env, struct rung
 	pthread_mutex_unlock(&transfer->lock);
 	res->status = transfer->status;
 	set_fields(transfer, res);
-	/* An answer without a body has none to wait for, but its end tells that the connection can be used again. */
+	/* An answer without a body has none to wait for, but its end tells that the connection can be used again. One of unknown length stays
+	 * so, since servers that are emulated make a difference. */
+	if (transfer->length < 0 && transfer->ring.size)
+		is_whole = false;
 	return is_whole ? give_whole(transfer, res) : give_source(transfer, env, res);
 }
