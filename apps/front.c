@@ -30,6 +30,7 @@ struct options {
 	struct internal internals[MOST + 1];
 	const char *allowed[MOST + 1];
 	size_t allowed_count;
+	const char *sendfile; /* NULL: X-Sendfile is passed on */
 	enum rung_server_kind server;
 	bool help;
 };
@@ -91,6 +92,8 @@ static const char help[] =
 	"  --internal LOCATION=WHAT     a location of nginx that X-Accel-Redirect may name; may come again. LOCATION begins\n"
 	"                               with / or @, or is \"= /exact\". WHAT is a folder (as nginx's alias), an URL (as its\n"
 	"                               proxy_pass), or url: what X-Reproxy-Url names. Default: /reproxy=url\n"
+	"  --sendfile DIR               the folder whose files X-Sendfile may name, as Apache's XSendFilePath; for apache and\n"
+	"                               lighttpd. Default: none, and the client sees the field\n"
 	"  --allow AUTHORITY            what URLs may name: files.example.com, *.example.com:8080, 10.0.0.0/8; may come again.\n"
 	"                               Default: everything, also this machine and its network\n"
 	"\n"
@@ -126,27 +129,39 @@ static int add_internal(struct options *options, char *text)
 	return 0;
 }
 
-/* Takes one of our flags. Returns 1, 0 when it is none of ours, or -EINVAL. */
+/* As the system writes it, since apps name files so. Kept to the end of the process. */
+static int take_sendfile(struct options *options, const char *folder)
+{
+	static char path[PATH_MAX];
+	struct stat status;
+
+	if (!realpath(folder, path) || stat(path, &status) < 0 || !S_ISDIR(status.st_mode))
+		return rung_refuse(-EINVAL, "--sendfile: \"%s\" is no folder", folder);
+	options->sendfile = path;
+	return 0;
+}
+
+/* Takes one of our flags. Returns 0 or -EINVAL. */
 static int take(struct options *options, const char *name, char *value)
 {
 	if (strcmp(name, "--backend") == 0) {
 		options->front.backend = value;
-		return 1;
+		return 0;
 	}
 	if (strcmp(name, "--internal") == 0)
-		return add_internal(options, value) < 0 ? -EINVAL : 1;
-	if (strcmp(name, "--allow") != 0)
-		return 0;
+		return add_internal(options, value);
+	if (strcmp(name, "--sendfile") == 0)
+		return take_sendfile(options, value);
 	if (options->allowed_count == MOST)
 		return rung_refuse(-EINVAL, "--allow: more than %d of them", MOST);
 	options->allowed[options->allowed_count++] = value;
-	return 1;
+	return 0;
 }
 
 static bool is_ours(const char *name)
 {
 	return strcmp(name, "--backend") == 0 || strcmp(name, "--internal") == 0 ||
-	       strcmp(name, "--allow") == 0;
+	       strcmp(name, "--sendfile") == 0 || strcmp(name, "--allow") == 0;
 }
 
 /* rung_main() takes the flag, too; here it is needed earlier. */
@@ -238,7 +253,7 @@ static struct rung_app *make_stack(const struct options *options)
 			.folder = front->internals[i].folder,
 			.pass = front->internals[i].pass };
 	return rung_stack(rung_error_pages(), story_whole(front),
-		rung_reproxy(.server = options->server, .as_is = true,
+		rung_reproxy(.server = options->server, .as_is = true, .sendfile = options->sendfile,
 			.locations = rung_locations_new(locations, front->internal_count),
 			.names = front->backend
 					 ? NULL

@@ -33,6 +33,8 @@ app = lambda do |env|
     [200, { 'Cache-Control' => 'no-store', 'X-Accel-Redirect' => '/reproxy', 'X-Reproxy-Url' => request.params['to'] }, ['never seen']]
   when '/say'
     [200, { 'Content-Type' => 'text/x-app', 'Set-Cookie' => 'app=1', 'X-App' => '1' }.merge(request.params), ["app body\n"]]
+  when '/say_in_chunks'
+    [200, { 'Content-Type' => 'text/x-app' }.merge(request.params), Enumerator.new { |out| out << "app body\n" }]
   when %r{\A/status/(\d+)}
     [$1.to_i, { 'Content-Type' => 'text/plain', 'X-Status' => $1, 'Location' => '/elsewhere' }, ["status #{$1}\n"]]
   when '/big'
