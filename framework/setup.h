@@ -58,8 +58,8 @@ struct rung_setup {
 	rung_log_fn log;                /* default: a line on standard error */
 	void *log_data;
 	const struct rung_probe *const *probes; /* NULL-ended, outermost first */
-	const char *const
-		*targets; /* "files.internal=10.0.0.7:80", NULL-ended: where a host is, for servers that know no names */
+	const char *const *
+		targets; /* "files.internal=10.0.0.7:80", NULL-ended: where a host is, for servers that know no names */
 	unsigned
 		max_hops; /* redispatches one inside the other where a layer does not say; default 10, at most 50 */
 };

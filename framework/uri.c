@@ -251,7 +251,7 @@ static bool scheme_is(const struct rung_uri *uri, const char *name)
 	return true;
 }
 
-unsigned uri_default_port(const struct rung_uri *uri)
+unsigned rung_uri_default_port(const struct rung_uri *uri)
 {
 	return scheme_is(uri, "http") ? 80 : scheme_is(uri, "https") ? 443 : 0;
 }
@@ -261,7 +261,7 @@ unsigned rung_uri_port(const struct rung_uri *uri)
 	unsigned value = 0;
 
 	if (uri->port.size == 0)
-		return uri_default_port(uri);
+		return rung_uri_default_port(uri);
 	for (size_t i = 0; i < uri->port.size; i++)
 		value = value * 10 + (unsigned)(uri->port.at[i] - '0');
 	return value;
@@ -269,47 +269,47 @@ unsigned rung_uri_port(const struct rung_uri *uri)
 
 /* -- putting together -------------------------------------------------------------------------------------------- */
 
-void uri_put_slice(struct uri_writer *out, struct rung_slice part)
+void rung_uri_put_slice(struct uri_writer *out, struct rung_slice part)
 {
 	if (part.size)
-		uri_put(out, part.at, part.size);
+		rung_uri_put(out, part.at, part.size);
 }
 
-void uri_put_before_path(struct uri_writer *out, const struct rung_uri *uri)
+void rung_uri_put_before_path(struct uri_writer *out, const struct rung_uri *uri)
 {
 	if (uri->scheme.at) {
-		uri_put_slice(out, uri->scheme);
+		rung_uri_put_slice(out, uri->scheme);
 		uri_put_byte(out, ':');
 	}
 	if (!uri->host.at)
 		return;
-	uri_put(out, "//", 2);
+	rung_uri_put(out, "//", 2);
 	if (uri->userinfo.at) {
-		uri_put_slice(out, uri->userinfo);
+		rung_uri_put_slice(out, uri->userinfo);
 		uri_put_byte(out, '@');
 	}
-	uri_put_slice(out, uri->host);
+	rung_uri_put_slice(out, uri->host);
 	if (uri->port.at) {
 		uri_put_byte(out, ':');
-		uri_put_slice(out, uri->port);
+		rung_uri_put_slice(out, uri->port);
 	}
 }
 
-void uri_put_marked(struct uri_writer *out, char mark, struct rung_slice part)
+void rung_uri_put_marked(struct uri_writer *out, char mark, struct rung_slice part)
 {
 	if (!part.at)
 		return;
 	uri_put_byte(out, mark);
-	uri_put_slice(out, part);
+	rung_uri_put_slice(out, part);
 }
 
 ssize_t rung_uri_format(const struct rung_uri *uri, char *buffer, size_t room)
 {
 	struct uri_writer out = { .buffer = buffer, .room = room };
 
-	uri_put_before_path(&out, uri);
-	uri_put_slice(&out, uri->path);
-	uri_put_marked(&out, '?', uri->query);
-	uri_put_marked(&out, '#', uri->fragment);
-	return uri_finish(&out);
+	rung_uri_put_before_path(&out, uri);
+	rung_uri_put_slice(&out, uri->path);
+	rung_uri_put_marked(&out, '?', uri->query);
+	rung_uri_put_marked(&out, '#', uri->fragment);
+	return rung_uri_finish(&out);
 }

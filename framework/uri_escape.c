@@ -26,7 +26,7 @@ const unsigned char rung_uri_class[256] = {
 };
 /* clang-format on */
 
-void uri_put(struct uri_writer *out, const char *text, size_t size)
+void rung_uri_put(struct uri_writer *out, const char *text, size_t size)
 {
 	if (out->is_full || size >= out->room - out->size) {
 		out->is_full = true;
@@ -37,7 +37,7 @@ void uri_put(struct uri_writer *out, const char *text, size_t size)
 	out->size += size;
 }
 
-ssize_t uri_finish(struct uri_writer *out)
+ssize_t rung_uri_finish(struct uri_writer *out)
 {
 	if (out->is_full || out->room == 0) {
 		if (out->room)
@@ -88,7 +88,7 @@ ssize_t rung_uri_encode(enum rung_uri_part part, const char *text, size_t size, 
 		uri_put_byte(&out, digits[byte >> 4]);
 		uri_put_byte(&out, digits[byte & 15]);
 	}
-	return uri_finish(&out);
+	return rung_uri_finish(&out);
 }
 
 /* -- decoding ---------------------------------------------------------------------------------------------------- */
@@ -111,7 +111,7 @@ ssize_t rung_uri_decode(const char *text, size_t size, char *buffer, size_t room
 		}
 		uri_put_byte(&out, c);
 	}
-	return uri_finish(&out);
+	return rung_uri_finish(&out);
 }
 
 size_t rung_uri_decode_form(const char *text, size_t size, char *buffer)

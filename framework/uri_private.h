@@ -50,16 +50,16 @@ static inline void uri_put_byte(struct uri_writer *out, char c)
 		out->is_full = true;
 }
 
-void uri_put(struct uri_writer *out, const char *text, size_t size);
+void rung_uri_put(struct uri_writer *out, const char *text, size_t size);
 
 /* Ends the text with a NUL. Returns its length; -ENOSPC, and an empty text if there is room for one, when it was full. */
-ssize_t uri_finish(struct uri_writer *out);
+ssize_t rung_uri_finish(struct uri_writer *out);
 
 /* Pieces of a URI, shared by writing one as it stands and writing one resolved. */
-void uri_put_slice(struct uri_writer *out, struct rung_slice part);
-void uri_put_before_path(struct uri_writer *out, const struct rung_uri *uri);
-void uri_put_marked(
+void rung_uri_put_slice(struct uri_writer *out, struct rung_slice part);
+void rung_uri_put_before_path(struct uri_writer *out, const struct rung_uri *uri);
+void rung_uri_put_marked(
 	struct uri_writer *out, char mark, struct rung_slice part); /* nothing for an absent part */
 
 /* 80 for http, 443 for https, else 0. */
-unsigned uri_default_port(const struct rung_uri *uri);
+unsigned rung_uri_default_port(const struct rung_uri *uri);

@@ -63,7 +63,7 @@ static void remove_dots(struct uri_writer *out, size_t start, bool has_authority
 	size_t size = out->size - start;
 	if (has_authority || size < 2 || path[0] != '/' || path[1] != '/')
 		return;
-	uri_put(out, "/.", 2);
+	rung_uri_put(out, "/.", 2);
 	if (out->is_full)
 		return;
 	for (size_t i = size; i-- > 0;)
@@ -84,7 +84,7 @@ static void put_folder_of(struct uri_writer *out, const struct rung_uri *base)
 	}
 	while (size && base->path.at[size - 1] != '/')
 		size--;
-	uri_put_slice(out, (struct rung_slice){ base->path.at, size });
+	rung_uri_put_slice(out, (struct rung_slice){ base->path.at, size });
 }
 
 ssize_t rung_uri_resolve(
@@ -105,19 +105,19 @@ ssize_t rung_uri_resolve(
 		if (reference->path.size == 0 && !reference->query.at)
 			target.query = base->query;
 	}
-	uri_put_before_path(&out, &target);
+	rung_uri_put_before_path(&out, &target);
 	size_t start = out.size;
 	if (!is_own_path && reference->path.size == 0) {
-		uri_put_slice(&out, base->path);
+		rung_uri_put_slice(&out, base->path);
 	} else {
 		if (!is_own_path && *reference->path.at != '/')
 			put_folder_of(&out, base);
-		uri_put_slice(&out, reference->path);
+		rung_uri_put_slice(&out, reference->path);
 		remove_dots(&out, start, target.host.at != NULL);
 	}
-	uri_put_marked(&out, '?', target.query);
-	uri_put_marked(&out, '#', target.fragment);
-	return uri_finish(&out);
+	rung_uri_put_marked(&out, '?', target.query);
+	rung_uri_put_marked(&out, '#', target.fragment);
+	return rung_uri_finish(&out);
 }
 
 /* -- normalising ------------------------------------------------------------------------------------------------- */
@@ -159,7 +159,7 @@ static void put_normal_authority(struct uri_writer *out, const struct rung_uri *
 	unsigned port = rung_uri_port(uri);
 	struct rung_slice digits = uri->port;
 
-	uri_put(out, "//", 2);
+	rung_uri_put(out, "//", 2);
 	if (uri->userinfo.at) {
 		put_normal(out, uri->userinfo, false);
 		uri_put_byte(out, '@');
@@ -168,9 +168,9 @@ static void put_normal_authority(struct uri_writer *out, const struct rung_uri *
 	while (digits.size > 1 && *digits.at == '0')
 		digits = (struct rung_slice){ digits.at + 1, digits.size - 1 };
 	/* Where no default is known, which reads as 0, a port of 0 is one that was written and stays. */
-	if (uri->port.size && (port == 0 || port != uri_default_port(uri))) {
+	if (uri->port.size && (port == 0 || port != rung_uri_default_port(uri))) {
 		uri_put_byte(out, ':');
-		uri_put_slice(out, digits);
+		rung_uri_put_slice(out, digits);
 	}
 }
 
@@ -179,7 +179,7 @@ static void put_normal_path(struct uri_writer *out, const struct rung_uri *uri)
 {
 	size_t start = out->size;
 
-	if (uri->path.size == 0 && uri->host.at && uri_default_port(uri)) {
+	if (uri->path.size == 0 && uri->host.at && rung_uri_default_port(uri)) {
 		uri_put_byte(out, '/');
 		return;
 	}
@@ -208,5 +208,5 @@ ssize_t rung_uri_normalize(const struct rung_uri *uri, char *buffer, size_t room
 		uri_put_byte(&out, '#');
 		put_normal(&out, uri->fragment, false);
 	}
-	return uri_finish(&out);
+	return rung_uri_finish(&out);
 }

@@ -43,7 +43,7 @@ static int reply_failed_open(
 	return reply_not_found(res);
 }
 
-int files_list_field(const struct rung_env *env, const char *name, const char **ret_value)
+int rung_files_list_field(const struct rung_env *env, const char *name, const char **ret_value)
 {
 	struct rung_writer all = rung_writer(env);
 	const struct rung_field *field;
@@ -81,14 +81,14 @@ static int reply_missing(const struct files *files, struct rung_env *env, struct
 	if (!files->fallback || is_failure(err))
 		return reply_failed_open(files, env, res, err);
 	rung_header_add(res, "Vary", "Accept");
-	if (files_list_field(env, "Accept", &accept) < 0)
+	if (rung_files_list_field(env, "Accept", &accept) < 0)
 		return -ENOMEM;
 	if (!prefers_html(accept))
 		return reply_failed_open(files, env, res, err);
-	int fd = files_open(files, files->fallback, &info);
+	int fd = rung_files_open(files, files->fallback, &info);
 	if (fd < 0)
 		return reply_failed_open(files, env, res, fd);
-	return files_send(files, env, res, files->fallback, fd, &info);
+	return rung_files_send(files, env, res, files->fallback, fd, &info);
 }
 
 /* -- folders ----------------------------------------------------------------------------------------------------- */
@@ -131,11 +131,11 @@ static int redirect_to_folder(struct rung_env *env, struct rung_response *res)
 static int reply_listing(
 	const struct files *files, struct rung_env *env, struct rung_response *res, const char *path)
 {
-	int folder = files_open_folder(files, path);
+	int folder = rung_files_open_folder(files, path);
 
 	if (folder < 0)
 		return reply_missing(files, env, res, folder);
-	return files_list(files, env, res, path, folder);
+	return rung_files_list(files, env, res, path, folder);
 }
 
 static int reply_folder(
@@ -147,9 +147,9 @@ static int reply_folder(
 	if (files->index) {
 		const char *index = rung_printf(env, "%s%s%s", path, *path ? "/" : "", files->index);
 
-		fd = index ? files_open(files, index, &info) : -ENOMEM;
+		fd = index ? rung_files_open(files, index, &info) : -ENOMEM;
 		if (fd >= 0)
-			return files_send(files, env, res, index, fd, &info);
+			return rung_files_send(files, env, res, index, fd, &info);
 	}
 	if (files->listing && !is_failure(fd))
 		return reply_listing(files, env, res, path);
@@ -162,7 +162,7 @@ static int reply(const struct files *files, struct rung_env *env, struct rung_re
 {
 	struct place place;
 	struct stat info;
-	int rc = files_decode(env, &place);
+	int rc = rung_files_decode(env, &place);
 
 	if (rc == -EINVAL)
 		return rung_reply_empty(res, 400);
@@ -170,9 +170,9 @@ static int reply(const struct files *files, struct rung_env *env, struct rung_re
 		return reply_missing(files, env, res, rc);
 	if (place.is_folder)
 		return reply_folder(files, env, res, place.path);
-	int fd = files_open(files, place.path, &info);
+	int fd = rung_files_open(files, place.path, &info);
 	if (fd >= 0)
-		return files_send(files, env, res, place.path, fd, &info);
+		return rung_files_send(files, env, res, place.path, fd, &info);
 	if (fd == -EISDIR && (files->index || files->listing))
 		return redirect_to_folder(env, res);
 	return reply_missing(files, env, res, fd);
@@ -248,7 +248,7 @@ static bool is_relative(const char *path)
 	while (path) {
 		size_t size = strcspn(path, "/");
 
-		if (!files_is_plain(path, size))
+		if (!rung_files_is_plain(path, size))
 			return false;
 		path = path[size] ? path + size + 1 : NULL;
 	}

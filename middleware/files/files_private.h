@@ -33,7 +33,7 @@ struct found {
 
 /* The value of a field that is a list, of all its lines together (RFC 9110 section 5.3); NULL if there is none. Returns 0 or
  * -ENOMEM. */
-int files_list_field(const struct rung_env *env, const char *name, const char **ret_value);
+int rung_files_list_field(const struct rung_env *env, const char *name, const char **ret_value);
 
 /* -- open.c ------------------------------------------------------------------------------------------------------ */
 
@@ -44,45 +44,45 @@ struct place {
 };
 
 /* Returns 0; -ENOENT for what can be no file of ours; -EINVAL for escapes that are none; -ENOMEM. */
-int files_decode(struct rung_env *env, struct place *ret_place);
+int rung_files_decode(struct rung_env *env, struct place *ret_place);
 
 /* True for a name that may be asked for and shown: not empty, not hidden, no separator in it. */
-bool files_is_plain(const char *name, size_t size);
+bool rung_files_is_plain(const char *name, size_t size);
 
 /* Opens what is beneath the root. Returns a descriptor of a regular file; -EISDIR for a folder; else a negative errno,
  * -ENOENT also for what is neither. */
-int files_open(const struct files *files, const char *path, struct stat *ret_info);
+int rung_files_open(const struct files *files, const char *path, struct stat *ret_info);
 
 /* Opens a folder beneath the root for reading. Returns a descriptor or a negative errno. */
-int files_open_folder(const struct files *files, const char *path);
+int rung_files_open_folder(const struct files *files, const char *path);
 
 /* What is beneath the root, unopened. Returns 0 or a negative errno. */
-int files_stat(const struct files *files, const char *path, struct stat *ret_info);
+int rung_files_stat(const struct files *files, const char *path, struct stat *ret_info);
 
 /* -- send.c ------------------------------------------------------------------------------------------------------ */
 
 /* Answers with an open file, whose descriptor it takes. */
-int files_send(const struct files *files, struct rung_env *env, struct rung_response *res, const char *path,
-	int fd, const struct stat *info);
+int rung_files_send(const struct files *files, struct rung_env *env, struct rung_response *res,
+	const char *path, int fd, const struct stat *info);
 
 /* -- variant.c --------------------------------------------------------------------------------------------------- */
 
 /* Opens, in place of a file, the sibling that the client likes best, if there is one it likes as much as the file. Returns 0;
  * a negative errno, and nothing changed, when this process cannot open files any more. */
-int files_choose_variant(
+int rung_files_choose_variant(
 	const struct files *files, struct rung_env *env, struct found *found, struct stat *info);
 
 /* True when a name tells of its content: see .immutable. */
-bool files_is_fingerprinted(const char *path);
+bool rung_files_is_fingerprinted(const char *path);
 
 /* -- parts.c ----------------------------------------------------------------------------------------------------- */
 
 /* The body, and the Content-Type, of several ranges. Takes the descriptor, also on failure. Returns 0 or the error that stuck. */
-int files_send_parts(struct rung_env *env, struct rung_response *res, const struct found *found,
+int rung_files_send_parts(struct rung_env *env, struct rung_response *res, const struct found *found,
 	const char *type, const struct rung_range_set *set);
 
 /* -- listing.c --------------------------------------------------------------------------------------------------- */
 
 /* Answers with a page that lists an open folder, whose descriptor it takes. */
-int files_list(
+int rung_files_list(
 	const struct files *files, struct rung_env *env, struct rung_response *res, const char *path, int fd);

@@ -63,7 +63,7 @@ static int stat_entry(const struct files *files, struct rung_env *env, const cha
 	if (!S_ISLNK(ret_info->st_mode))
 		return 0;
 	const char *full = rung_printf(env, "%s%s%s", path, *path ? "/" : "", name);
-	return full ? files_stat(files, full, ret_info) : -ENOMEM;
+	return full ? rung_files_stat(files, full, ret_info) : -ENOMEM;
 }
 
 static int read_entries(const struct files *files, struct rung_env *env, const char *path, DIR *folder,
@@ -80,7 +80,7 @@ static int read_entries(const struct files *files, struct rung_env *env, const c
 			listing->is_cut = true;
 			return 0;
 		}
-		if (!files_is_plain(name, strlen(name)))
+		if (!rung_files_is_plain(name, strlen(name)))
 			continue;
 		rc = stat_entry(files, env, path, dirfd(folder), name, &info);
 		if (rc == 0 && (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)))
@@ -274,7 +274,7 @@ static int reply_page(
 	return rung_reply_written(res, 200, "text/html; charset=utf-8", &page);
 }
 
-int files_list(
+int rung_files_list(
 	const struct files *files, struct rung_env *env, struct rung_response *res, const char *path, int fd)
 {
 	struct listing listing = { .count = 0 };

@@ -19,7 +19,7 @@
 /* -- the path ---------------------------------------------------------------------------------------------------- */
 
 /* Not hidden takes "." and ".." with it. Separators are those that were smuggled in as %2F or %5C. */
-bool files_is_plain(const char *name, size_t size)
+bool rung_files_is_plain(const char *name, size_t size)
 {
 	return size > 0 && *name != '.' && !memchr(name, '/', size) && !memchr(name, '\\', size);
 }
@@ -39,7 +39,7 @@ static int decode_segments(const char *path_info, char *out, bool *ret_is_folder
 			*ret_is_folder = true;
 			return 0;
 		}
-		if (!files_is_plain(out, (size_t)decoded))
+		if (!rung_files_is_plain(out, (size_t)decoded))
 			return -ENOENT;
 		out += decoded;
 		*out++ = *path_info; /* the slash, or the end */
@@ -47,7 +47,7 @@ static int decode_segments(const char *path_info, char *out, bool *ret_is_folder
 	return *path_info ? -ENOENT : 0;
 }
 
-int files_decode(struct rung_env *env, struct place *ret_place)
+int rung_files_decode(struct rung_env *env, struct place *ret_place)
 {
 	char *path = rung_alloc(env, strlen(env->path_info) + 1);
 
@@ -118,7 +118,7 @@ static int open_beneath(const struct files *files, const char *path, int flags)
 }
 
 /* O_NONBLOCK, since opening a FIFO must not wait; it is refused afterwards for being none of ours. */
-int files_open(const struct files *files, const char *path, struct stat *ret_info)
+int rung_files_open(const struct files *files, const char *path, struct stat *ret_info)
 {
 	struct stat info;
 	int fd = open_beneath(files, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
@@ -136,12 +136,12 @@ int files_open(const struct files *files, const char *path, struct stat *ret_inf
 	return rc;
 }
 
-int files_open_folder(const struct files *files, const char *path)
+int rung_files_open_folder(const struct files *files, const char *path)
 {
 	return open_beneath(files, path, O_RDONLY | O_DIRECTORY);
 }
 
-int files_stat(const struct files *files, const char *path, struct stat *ret_info)
+int rung_files_stat(const struct files *files, const char *path, struct stat *ret_info)
 {
 	int fd = open_beneath(files, path, O_PATH);
 

@@ -118,7 +118,7 @@ static int64_t make_parts(struct rung_env *env, struct parts *parts, const struc
 	return length;
 }
 
-int files_send_parts(struct rung_env *env, struct rung_response *res, const struct found *found,
+int rung_files_send_parts(struct rung_env *env, struct rung_response *res, const struct found *found,
 	const char *type, const struct rung_range_set *set)
 {
 	struct parts *parts = rung_alloc(env, sizeof *parts);

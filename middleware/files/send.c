@@ -42,7 +42,7 @@ static void set_fields(const struct files *files, struct rung_response *res, con
 /* Not for refusals: a cache may keep whatever says how long, also a 412 or 416 (RFC 9111 section 3). */
 static void set_caching(const struct files *files, struct rung_response *res, const struct found *found)
 {
-	if (files->immutable && files_is_fingerprinted(found->path))
+	if (files->immutable && rung_files_is_fingerprinted(found->path))
 		rung_header_static(res, "Cache-Control", "public, max-age=31536000, immutable");
 	else if (files->cache_control)
 		rung_header_static(res, "Cache-Control", files->cache_control);
@@ -98,17 +98,17 @@ static int send_bytes(
 		rung_header_static(res, "Content-Encoding", found->coding);
 	rung_header_static(res, "X-Content-Type-Options", "nosniff");
 	if (set.count > 1)
-		return files_send_parts(env, res, found, type, &set);
+		return rung_files_send_parts(env, res, found, type, &set);
 	rung_header_static(res, "Content-Type", type);
 	return rung_body_file(res, found->fd, set.ranges[0].offset, set.ranges[0].length, full_path);
 }
 
-int files_send(const struct files *files, struct rung_env *env, struct rung_response *res, const char *path,
-	int fd, const struct stat *opened)
+int rung_files_send(const struct files *files, struct rung_env *env, struct rung_response *res,
+	const char *path, int fd, const struct stat *opened)
 {
 	struct found found = { .path = path, .fd = fd, .coding_suffix = "" };
 	struct stat info = *opened;
-	int rc = files->precompressed ? files_choose_variant(files, env, &found, &info) : 0;
+	int rc = files->precompressed ? rung_files_choose_variant(files, env, &found, &info) : 0;
 
 	if (rc < 0 || make_validators(env, &info, &found) < 0) {
 		close(found.fd);

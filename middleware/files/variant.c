@@ -49,11 +49,11 @@ static void take_variant(struct found *found, struct stat *info, const struct co
 	*info = *sibling;
 }
 
-int files_choose_variant(
+int rung_files_choose_variant(
 	const struct files *files, struct rung_env *env, struct found *found, struct stat *info)
 {
 	const char *accept = NULL;
-	int rc = files_list_field(env, "Accept-Encoding", &accept);
+	int rc = rung_files_list_field(env, "Accept-Encoding", &accept);
 	bool tried[CODINGS] = { false };
 	/* Who does not say what he thinks of the file as it is likes better what he asks for. */
 	unsigned least =
@@ -63,7 +63,7 @@ int files_choose_variant(
 	while (rc == 0 && accept && (i = next_best(accept, least, tried)) < CODINGS) {
 		const char *path = rung_printf(env, "%s%s", found->path, codings[i].suffix);
 		struct stat sibling;
-		int fd = path ? files_open(files, path, &sibling) : -ENOMEM;
+		int fd = path ? rung_files_open(files, path, &sibling) : -ENOMEM;
 
 		if (fd >= 0) {
 			take_variant(found, info, &codings[i], fd, &sibling);
@@ -96,7 +96,7 @@ static bool is_fingerprint(const char *at, size_t size)
 }
 
 /* A date is no fingerprint, being without letters; a word is none, being without digits. */
-bool files_is_fingerprinted(const char *path)
+bool rung_files_is_fingerprinted(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	const char *at = slash ? slash + 1 : path;

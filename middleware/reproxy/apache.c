@@ -8,4 +8,4 @@ static int emit(const struct reproxy *reproxy, struct rung_response *res, const 
 	return rung_header(res, reproxy->header, text);
 }
 
-const struct reproxy_rules reproxy_apache_rules = { .emit = emit };
+const struct reproxy_rules rung_reproxy_apache_rules = { .emit = emit };

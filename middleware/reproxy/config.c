@@ -15,9 +15,9 @@
 
 /* -- servers ----------------------------------------------------------------------------------------------------- */
 
-#define TEXT(name)                                   \
-	extern const unsigned char reproxy_##name[]; \
-	extern const size_t reproxy_##name##_size;
+#define TEXT(name)                                        \
+	extern const unsigned char rung_reproxy_##name[]; \
+	extern const size_t rung_reproxy_##name##_size;
 TEXT(apache_conf)
 TEXT(h2o_conf)
 TEXT(lighttpd_conf)
@@ -38,7 +38,7 @@ struct server {
 	bool any_header; /* reads the URI from whatever field the stack uses */
 };
 
-#define EMBEDDED(name) .text = reproxy_##name, .size = &reproxy_##name##_size
+#define EMBEDDED(name) .text = rung_reproxy_##name, .size = &rung_reproxy_##name##_size
 
 static const struct server servers[] = {
 	{ .name = "nginx",
@@ -407,7 +407,7 @@ static int print_config(FILE *out, struct rung_app *stack, const struct rung_rep
 	print->out = out;
 	print->server = server;
 	print->config = (struct config *)(print + 1);
-	int rc = reproxy_config_collect(stack, options, print->config);
+	int rc = rung_reproxy_config_collect(stack, options, print->config);
 	if (rc == 0)
 		rc = check(server, print->config);
 	if (rc == 0)

@@ -77,7 +77,7 @@ static int walk(struct rung_app *app, const char *label, void *data)
 
 	(void)label;
 	for (; app && rc == 0; app = app->next) {
-		const struct reproxy *layer = reproxy_of(app);
+		const struct reproxy *layer = rung_reproxy_of(app);
 
 		if (layer && is_for(layer, at->config->server))
 			rc = note_layer(at, layer);
@@ -87,7 +87,7 @@ static int walk(struct rung_app *app, const char *label, void *data)
 	return rc;
 }
 
-int reproxy_config_collect(
+int rung_reproxy_config_collect(
 	struct rung_app *stack, const struct rung_reproxy_config_options *options, struct config *config)
 {
 	struct walk at = { .config = config };
@@ -98,7 +98,7 @@ int reproxy_config_collect(
 	};
 	int rc = walk(stack, "", &at);
 	for (const char *const *text = options->targets; text && *text && rc == 0; text++) {
-		rc = reproxy_target_parse(*text, &target);
+		rc = rung_reproxy_target_parse(*text, &target);
 		if (rc == 0)
 			rc = add_name(config, target.authority.at, target.authority.size, target.address);
 	}

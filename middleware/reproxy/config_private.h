@@ -23,5 +23,5 @@ struct config {
 };
 
 /* Collects the names of the stack and of the options. Returns 0, or -EINVAL, refused. */
-int reproxy_config_collect(
+int rung_reproxy_config_collect(
 	struct rung_app *stack, const struct rung_reproxy_config_options *options, struct config *config);

@@ -62,7 +62,7 @@ static bool comes_from_client_but_mark(const struct rung_field *field, const voi
 	return comes_from_client(field, data) && !is_named(field, "X-Reproxied");
 }
 
-int reproxy_scrub_request(const struct reproxy *reproxy, struct rung_env *env)
+int rung_reproxy_scrub_request(const struct reproxy *reproxy, struct rung_env *env)
 {
 	return rung_request_header_filter(
 		env, env->hop ? comes_from_client_but_mark : comes_from_client, reproxy);
@@ -80,11 +80,11 @@ static bool must_not_leave(const struct rung_field *field, const void *data)
 	return comes_from_client(field, data) && !is_advice(field);
 }
 
-void reproxy_scrub_response(const struct reproxy *reproxy, struct rung_response *res)
+void rung_reproxy_scrub_response(const struct reproxy *reproxy, struct rung_response *res)
 {
 	rung_header_filter(res, must_not_leave, reproxy);
 }
 
-const char *const reproxy_entity_fields[] = { "Content-Length", "Content-Encoding", "Content-Range",
+const char *const rung_reproxy_entity_fields[] = { "Content-Length", "Content-Encoding", "Content-Range",
 	"Content-MD5", "Content-Digest", "Repr-Digest", "Digest", "ETag", "Last-Modified", "Accept-Ranges",
 	"Transfer-Encoding", "Trailer", "Location", NULL };

@@ -97,7 +97,7 @@ static int make_absolute(const struct reproxy *reproxy, struct rung_env *env,
 	return rung_uri_parse(text, (size_t)size + 1, &found->uri);
 }
 
-int reproxy_understand(const struct reproxy *reproxy, struct rung_env *env, const char *uri,
+int rung_reproxy_understand(const struct reproxy *reproxy, struct rung_env *env, const char *uri,
 	struct destination *ret_destination)
 {
 	struct rung_uri reference;
@@ -149,7 +149,7 @@ static bool same_host(const struct rung_slice *a, const struct rung_slice *b)
 	return true;
 }
 
-bool reproxy_same_authority(
+bool rung_reproxy_same_authority(
 	const struct rung_uri *uri, const struct rung_slice *host, const struct rung_slice *port)
 {
 	const struct rung_uri other = { .scheme = uri->scheme, .host = *host, .port = *port };
@@ -163,10 +163,10 @@ static bool is_authority(const struct rung_uri *uri, const char *authority)
 
 	if (rung_uri_parse_authority(authority, strlen(authority), &host, &port) < 0)
 		return false;
-	return reproxy_same_authority(uri, &host, &port);
+	return rung_reproxy_same_authority(uri, &host, &port);
 }
 
-bool reproxy_is_listed(const struct reproxy *reproxy, const struct rung_uri *uri)
+bool rung_reproxy_is_listed(const struct reproxy *reproxy, const struct rung_uri *uri)
 {
 	const char *const *hosts =
 		reproxy->hosts ? (const char *const *)reproxy->hosts : reproxy->authorities;
@@ -177,8 +177,8 @@ bool reproxy_is_listed(const struct reproxy *reproxy, const struct rung_uri *uri
 	return false;
 }
 
-bool reproxy_is_self(const struct reproxy *reproxy, const struct destination *destination)
+bool rung_reproxy_is_self(const struct reproxy *reproxy, const struct destination *destination)
 {
 	return destination->is_relative || reproxy->any_host_is_self ||
-	       reproxy_is_listed(reproxy, &destination->uri);
+	       rung_reproxy_is_listed(reproxy, &destination->uri);
 }

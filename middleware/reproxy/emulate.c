@@ -99,7 +99,7 @@ static bool is_front(const struct emulated *at, const struct emulated_url *url)
 
 		here.port = (struct rung_slice){ port, (size_t)size };
 	}
-	return reproxy_is_listed(at->reproxy, &here) ||
+	return rung_reproxy_is_listed(at->reproxy, &here) ||
 	       (at->reproxy->any_host_is_self && !at->rules->delegates);
 }
 
@@ -178,7 +178,7 @@ int emulated_fetch(struct emulated *at, const struct emulated_url *url)
 		rung_call(app, view, at->res);
 		return (int)outcome(at);
 	}
-	int rc = reproxy_emulate(at->reproxy, at->frame, view, at->res);
+	int rc = rung_reproxy_emulate(at->reproxy, at->frame, view, at->res);
 	return rc < 0 ? rc : FETCHED;
 }
 
@@ -298,7 +298,7 @@ static int emit(struct emulated *at)
 	if (!uri)
 		return -ENOMEM;
 	rung_header_remove(at->res, at->reproxy->header);
-	return reproxy_emit(at->reproxy, at->view, at->res, uri);
+	return rung_reproxy_emit(at->reproxy, at->view, at->res, uri);
 }
 
 static void warn_of_leak(const struct emulated *at)
@@ -359,8 +359,8 @@ static bool has_input(const struct rung_env *env)
 	       rung_request_header(env, "Transfer-Encoding");
 }
 
-int reproxy_emulate(const struct reproxy *reproxy, const struct reproxy_frame *frame, struct rung_env *env,
-	struct rung_response *res)
+int rung_reproxy_emulate(const struct reproxy *reproxy, const struct reproxy_frame *frame,
+	struct rung_env *env, struct rung_response *res)
 {
 	struct emulated at = { .reproxy = reproxy,
 		.frame = frame,

@@ -12,4 +12,4 @@ static int emit(const struct reproxy *reproxy, struct rung_response *res, const 
 	return rung_header(res, reproxy->header, text);
 }
 
-const struct reproxy_rules reproxy_h2o_rules = { .emit = emit, .by_address = true, .head_as_307 = true };
+const struct reproxy_rules rung_reproxy_h2o_rules = { .emit = emit, .by_address = true, .head_as_307 = true };

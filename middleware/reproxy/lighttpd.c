@@ -31,4 +31,4 @@ static int emit(const struct reproxy *reproxy, struct rung_response *res, const 
 	return rung_body_pull(res, &nothing, -1);
 }
 
-const struct reproxy_rules reproxy_lighttpd_rules = { .emit = emit };
+const struct reproxy_rules rung_reproxy_lighttpd_rules = { .emit = emit };

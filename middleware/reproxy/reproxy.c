@@ -8,24 +8,24 @@
 
 enum { DEFAULT_HOPS = 10, MOST_HOPS = 50 };
 
-const struct rung_key reproxy_frame_key = { .name = "reproxy.frame" };
+const struct rung_key rung_reproxy_frame_key = { .name = "reproxy.frame" };
 
 static const struct reproxy_rules *const rules_of[] = {
 	[RUNG_SERVER_AUTO] = NULL,
 	[RUNG_SERVER_SELF] = NULL,
-	[RUNG_SERVER_HEADER] = &reproxy_header_rules,
-	[RUNG_SERVER_NGINX] = &reproxy_nginx_rules,
-	[RUNG_SERVER_APACHE] = &reproxy_apache_rules,
-	[RUNG_SERVER_LIGHTTPD] = &reproxy_lighttpd_rules,
-	[RUNG_SERVER_PERLBAL] = &reproxy_perlbal_rules,
-	[RUNG_SERVER_H2O] = &reproxy_h2o_rules,
-	[RUNG_EMULATE_NGINX] = &reproxy_nginx_rules,
-	[RUNG_EMULATE_NGINX_HARDENED] = &reproxy_nginx_rules,
-	[RUNG_EMULATE_APACHE] = &reproxy_apache_rules,
-	[RUNG_EMULATE_LIGHTTPD] = &reproxy_lighttpd_rules,
-	[RUNG_EMULATE_PERLBAL] = &reproxy_perlbal_rules,
-	[RUNG_EMULATE_H2O] = &reproxy_h2o_rules,
-	[RUNG_EMULATE_RACK] = &reproxy_header_rules,
+	[RUNG_SERVER_HEADER] = &rung_reproxy_header_rules,
+	[RUNG_SERVER_NGINX] = &rung_reproxy_nginx_rules,
+	[RUNG_SERVER_APACHE] = &rung_reproxy_apache_rules,
+	[RUNG_SERVER_LIGHTTPD] = &rung_reproxy_lighttpd_rules,
+	[RUNG_SERVER_PERLBAL] = &rung_reproxy_perlbal_rules,
+	[RUNG_SERVER_H2O] = &rung_reproxy_h2o_rules,
+	[RUNG_EMULATE_NGINX] = &rung_reproxy_nginx_rules,
+	[RUNG_EMULATE_NGINX_HARDENED] = &rung_reproxy_nginx_rules,
+	[RUNG_EMULATE_APACHE] = &rung_reproxy_apache_rules,
+	[RUNG_EMULATE_LIGHTTPD] = &rung_reproxy_lighttpd_rules,
+	[RUNG_EMULATE_PERLBAL] = &rung_reproxy_perlbal_rules,
+	[RUNG_EMULATE_H2O] = &rung_reproxy_h2o_rules,
+	[RUNG_EMULATE_RACK] = &rung_reproxy_header_rules,
 };
 
 enum { SERVER_COUNT = sizeof rules_of / sizeof *rules_of };
@@ -42,22 +42,23 @@ static const struct emulation *const emulations[SERVER_COUNT] = {
 
 /* -- answering --------------------------------------------------------------------------------------------------- */
 
-int reproxy_emit(
+int rung_reproxy_emit(
 	const struct reproxy *reproxy, struct rung_env *env, struct rung_response *res, const char *uri)
 {
 	struct destination to;
-	int rc = reproxy_understand(reproxy, env, uri, &to);
+	int rc = rung_reproxy_understand(reproxy, env, uri, &to);
 
 	if (rc < 0)
 		return rc;
 	rung_body_close(res);
-	for (const char *const *name = reproxy_entity_fields; *name; name++)
+	for (const char *const *name = rung_reproxy_entity_fields; *name; name++)
 		rung_header_remove(res, *name);
-	reproxy_scrub_response(reproxy, res);
+	rung_reproxy_scrub_response(reproxy, res);
 	rung_header_static(res, "X-Reproxied", "1");
 	if (reproxy->rules->head_as_307 && strcmp(env->method, "HEAD") == 0)
 		res->status = 307;
-	const char *address = reproxy->rules->by_address ? reproxy_real_authority(reproxy, &to.uri) : NULL;
+	const char *address =
+		reproxy->rules->by_address ? rung_reproxy_real_authority(reproxy, &to.uri) : NULL;
 	if (address) {
 		/* With a path there is always a slash, and behind it query and end. */
 		to.text = rung_printf(env, "%.*s://%s%s", (int)to.uri.scheme.size, to.uri.scheme.at, address,
@@ -73,7 +74,7 @@ int reproxy_emit(
 static int announce(
 	const struct reproxy *reproxy, struct rung_env *env, const struct reproxy_frame **ret_frame)
 {
-	const struct reproxy_frame *outer = rung_env_get(env, &reproxy_frame_key);
+	const struct reproxy_frame *outer = rung_env_get(env, &rung_reproxy_frame_key);
 
 	rung_uri_header_set(env, reproxy->header);
 	*ret_frame = outer;
@@ -84,28 +85,28 @@ static int announce(
 		return -ENOMEM;
 	*frame = (struct reproxy_frame){ reproxy->names, outer };
 	*ret_frame = frame;
-	return rung_env_set(env, &reproxy_frame_key, frame);
+	return rung_env_set(env, &rung_reproxy_frame_key, frame);
 }
 
 static int reproxy_call(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
 {
 	const struct reproxy *reproxy = (const struct reproxy *)self;
 	const struct reproxy_frame *frame = NULL;
-	int rc = reproxy->as_is ? 0 : reproxy_scrub_request(reproxy, env);
+	int rc = reproxy->as_is ? 0 : rung_reproxy_scrub_request(reproxy, env);
 
 	if (rc == 0)
 		rc = announce(reproxy, env, &frame);
 	if (rc < 0)
 		return rc;
 	if (reproxy->emulation)
-		return reproxy_emulate(reproxy, frame, env, res);
+		return rung_reproxy_emulate(reproxy, frame, env, res);
 	rung_next(self, env, res);
-	const char *uri = reproxy_take_uri(reproxy, res);
+	const char *uri = rung_reproxy_take_uri(reproxy, res);
 	if (uri && reproxy->rules)
-		return reproxy_emit(reproxy, env, res, uri);
+		return rung_reproxy_emit(reproxy, env, res, uri);
 	if (uri)
-		rc = reproxy_redispatch(reproxy, frame, env, res, uri);
-	reproxy_scrub_response(reproxy, res);
+		rc = rung_reproxy_redispatch(reproxy, frame, env, res, uri);
+	rung_reproxy_scrub_response(reproxy, res);
 	return rc;
 }
 
@@ -152,7 +153,7 @@ static int reproxy_start(struct rung_app *app, const struct rung_setup *setup)
 	reproxy->authorities = setup->authorities;
 	free_list(reproxy->targets);
 	reproxy->targets = NULL;
-	if (reproxy_check_targets(reproxy, setup->targets) < 0)
+	if (rung_reproxy_check_targets(reproxy, setup->targets) < 0)
 		return -EINVAL;
 	if (copy_list(&reproxy->targets, setup->targets) < 0)
 		return rung_refuse(-ENOMEM, "reproxy: out of memory");
@@ -218,7 +219,7 @@ static const struct rung_app_class reproxy_class = {
 	.describe = reproxy_describe,
 };
 
-const struct reproxy *reproxy_of(const struct rung_app *app)
+const struct reproxy *rung_reproxy_of(const struct rung_app *app)
 {
 	return app->class_ == &reproxy_class ? (const struct reproxy *)app : NULL;
 }

@@ -22,12 +22,12 @@ struct reproxy_rules {
 	bool by_address; /* the server has no groups with names: URIs say where targets really are */
 };
 
-extern const struct reproxy_rules reproxy_header_rules;
-extern const struct reproxy_rules reproxy_nginx_rules;
-extern const struct reproxy_rules reproxy_apache_rules;
-extern const struct reproxy_rules reproxy_lighttpd_rules;
-extern const struct reproxy_rules reproxy_perlbal_rules;
-extern const struct reproxy_rules reproxy_h2o_rules;
+extern const struct reproxy_rules rung_reproxy_header_rules;
+extern const struct reproxy_rules rung_reproxy_nginx_rules;
+extern const struct reproxy_rules rung_reproxy_apache_rules;
+extern const struct reproxy_rules rung_reproxy_lighttpd_rules;
+extern const struct reproxy_rules rung_reproxy_perlbal_rules;
+extern const struct reproxy_rules rung_reproxy_h2o_rules;
 
 struct reproxy {
 	struct rung_app app;
@@ -58,30 +58,30 @@ struct reproxy_frame {
 	const struct rung_names *names;
 	const struct reproxy_frame *outer;
 };
-extern const struct rung_key reproxy_frame_key;
+extern const struct rung_key rung_reproxy_frame_key;
 
 /* -- reproxy.c ------------------------------------------------------------------------------------------------- */
 
 /* Makes the response what a server in front is told of this URI. Returns 0 or a negative errno. */
-int reproxy_emit(
+int rung_reproxy_emit(
 	const struct reproxy *reproxy, struct rung_env *env, struct rung_response *res, const char *uri);
 
 /* -- emulate.c ------------------------------------------------------------------------------------------------- */
 
 /* Answers the request as the emulated server would. Returns 0 or what the link shall make of it. */
-int reproxy_emulate(const struct reproxy *reproxy, const struct reproxy_frame *frame, struct rung_env *env,
-	struct rung_response *res);
+int rung_reproxy_emulate(const struct reproxy *reproxy, const struct reproxy_frame *frame,
+	struct rung_env *env, struct rung_response *res);
 
 /* -- control.c ------------------------------------------------------------------------------------------------- */
 
 /* Removes from the request what steers a server, in every spelling. Returns 0 or -ENOMEM. */
-int reproxy_scrub_request(const struct reproxy *reproxy, struct rung_env *env);
+int rung_reproxy_scrub_request(const struct reproxy *reproxy, struct rung_env *env);
 
 /* Removes from the response what steers a server. */
-void reproxy_scrub_response(const struct reproxy *reproxy, struct rung_response *res);
+void rung_reproxy_scrub_response(const struct reproxy *reproxy, struct rung_response *res);
 
 /* Fields that describe the body a response had; they must not describe another. NULL-ended. */
-extern const char *const reproxy_entity_fields[];
+extern const char *const rung_reproxy_entity_fields[];
 
 /* -- destination.c ----------------------------------------------------------------------------------------------- */
 
@@ -93,27 +93,27 @@ struct destination {
 };
 
 /* Returns 0; -EHOSTUNREACH, recorded with its reason, for what is no http or https URI or is not safe; -ENOMEM. */
-int reproxy_understand(const struct reproxy *reproxy, struct rung_env *env, const char *uri,
+int rung_reproxy_understand(const struct reproxy *reproxy, struct rung_env *env, const char *uri,
 	struct destination *ret_destination);
 
 /* True when the URI's authority is that host and port; without a port it is the default one. */
-bool reproxy_same_authority(
+bool rung_reproxy_same_authority(
 	const struct rung_uri *uri, const struct rung_slice *host, const struct rung_slice *port);
 
 /* True when the URI's authority is in .hosts. */
-bool reproxy_is_listed(const struct reproxy *reproxy, const struct rung_uri *uri);
+bool rung_reproxy_is_listed(const struct reproxy *reproxy, const struct rung_uri *uri);
 
 /* True when the destination is this stack itself. */
-bool reproxy_is_self(const struct reproxy *reproxy, const struct destination *destination);
+bool rung_reproxy_is_self(const struct reproxy *reproxy, const struct destination *destination);
 
 /* -- self.c ------------------------------------------------------------------------------------------------------ */
 
 /* Dispatches the request again for as long as responses ask for it. Returns 0 or what the link shall make of it. */
-int reproxy_redispatch(const struct reproxy *reproxy, const struct reproxy_frame *frame, struct rung_env *env,
-	struct rung_response *res, const char *uri);
+int rung_reproxy_redispatch(const struct reproxy *reproxy, const struct reproxy_frame *frame,
+	struct rung_env *env, struct rung_response *res, const char *uri);
 
 /* The URI a response asks for, taken out of it, or NULL. In the arena. */
-const char *reproxy_take_uri(const struct reproxy *reproxy, struct rung_response *res);
+const char *rung_reproxy_take_uri(const struct reproxy *reproxy, struct rung_response *res);
 
 /* -- target.c ---------------------------------------------------------------------------------------------------- */
 
@@ -125,15 +125,15 @@ struct reproxy_target {
 };
 
 /* Returns 0, or -EINVAL, refused. */
-int reproxy_target_parse(const char *text, struct reproxy_target *ret_target);
+int rung_reproxy_target_parse(const char *text, struct reproxy_target *ret_target);
 
 /* Refuses targets that are none, or that the server in front cannot be told of. */
-int reproxy_check_targets(const struct reproxy *reproxy, const char *const *targets);
+int rung_reproxy_check_targets(const struct reproxy *reproxy, const char *const *targets);
 
 /* Where the URI's authority really is, "10.0.0.7:80"; NULL when nobody said. */
-const char *reproxy_real_authority(const struct reproxy *reproxy, const struct rung_uri *uri);
+const char *rung_reproxy_real_authority(const struct reproxy *reproxy, const struct rung_uri *uri);
 
 /* -- reproxy.c --------------------------------------------------------------------------------------------------- */
 
 /* The app as a reproxy layer, or NULL. */
-const struct reproxy *reproxy_of(const struct rung_app *app);
+const struct reproxy *rung_reproxy_of(const struct rung_app *app);

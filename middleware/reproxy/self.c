@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *reproxy_take_uri(const struct reproxy *reproxy, struct rung_response *res)
+const char *rung_reproxy_take_uri(const struct reproxy *reproxy, struct rung_response *res)
 {
 	const char *uri = rung_body_get_uri(res);
 
@@ -93,7 +93,7 @@ static int find_next(
 		next->app = find_name(round->frame, parts);
 	if (next->app)
 		return 0;
-	if (reproxy_is_self(reproxy, to))
+	if (rung_reproxy_is_self(reproxy, to))
 		return find_self(env, path, to->is_relative, uri, next);
 	next->app = reproxy->remote;
 	next->is_remote = true;
@@ -184,7 +184,7 @@ static int hop(struct round *round, const char *uri)
 
 	rung_response_move(round->held, round->res);
 	rung_body_close(round->held);
-	int rc = reproxy_understand(round->reproxy, round->env, uri, &to);
+	int rc = rung_reproxy_understand(round->reproxy, round->env, uri, &to);
 	if (rc == 0)
 		rc = find_next(round, uri, &to, &next);
 	if (rc < 0)
@@ -197,14 +197,14 @@ static int hop(struct round *round, const char *uri)
 	else
 		rung_next(&round->reproxy->app, view, round->res);
 	rung_header_merge(round->res, round->held,
-		round->res->status >= 400 ? fields_of_success : reproxy_entity_fields);
+		round->res->status >= 400 ? fields_of_success : rung_reproxy_entity_fields);
 	round->env = view;
 	round->is_over = next.is_remote;
 	return 0;
 }
 
-int reproxy_redispatch(const struct reproxy *reproxy, const struct reproxy_frame *frame, struct rung_env *env,
-	struct rung_response *res, const char *uri)
+int rung_reproxy_redispatch(const struct reproxy *reproxy, const struct reproxy_frame *frame,
+	struct rung_env *env, struct rung_response *res, const char *uri)
 {
 	struct round round = { reproxy, frame, env, res, rung_response_new(env), false };
 	int rc = 0;
@@ -214,7 +214,7 @@ int reproxy_redispatch(const struct reproxy *reproxy, const struct reproxy_frame
 	while (uri && rc == 0 && !round.is_over) {
 		rc = hop(&round, uri);
 		if (rc == 0)
-			uri = reproxy_take_uri(reproxy, res);
+			uri = rung_reproxy_take_uri(reproxy, res);
 	}
 	return rc;
 }

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-int reproxy_target_parse(const char *text, struct reproxy_target *ret_target)
+int rung_reproxy_target_parse(const char *text, struct reproxy_target *ret_target)
 {
 	const char *equals = strchr(text, '=');
 	struct reproxy_target target = { 0 };
@@ -29,23 +29,23 @@ int reproxy_target_parse(const char *text, struct reproxy_target *ret_target)
 	return 0;
 }
 
-const char *reproxy_real_authority(const struct reproxy *reproxy, const struct rung_uri *uri)
+const char *rung_reproxy_real_authority(const struct reproxy *reproxy, const struct rung_uri *uri)
 {
 	struct reproxy_target target;
 
 	for (char *const *text = reproxy->targets; text && *text; text++)
-		if (reproxy_target_parse(*text, &target) == 0 &&
-			reproxy_same_authority(uri, &target.host, &target.port))
+		if (rung_reproxy_target_parse(*text, &target) == 0 &&
+			rung_reproxy_same_authority(uri, &target.host, &target.port))
 			return target.address;
 	return NULL;
 }
 
-int reproxy_check_targets(const struct reproxy *reproxy, const char *const *targets)
+int rung_reproxy_check_targets(const struct reproxy *reproxy, const char *const *targets)
 {
 	for (; targets && *targets; targets++) {
 		struct reproxy_target target;
 
-		if (reproxy_target_parse(*targets, &target) < 0)
+		if (rung_reproxy_target_parse(*targets, &target) < 0)
 			return -EINVAL;
 		if (target.is_local && reproxy->rules && reproxy->rules->by_address)
 			return rung_refuse(-EINVAL,

@@ -3,5 +3,5 @@
 
 #include <stddef.h>
 
-extern const unsigned char trace_inspect_html[], trace_inspect_css[], trace_inspect_js[];
-extern const size_t trace_inspect_html_size, trace_inspect_css_size, trace_inspect_js_size;
+extern const unsigned char rung_trace_inspect_html[], rung_trace_inspect_css[], rung_trace_inspect_js[];
+extern const size_t rung_trace_inspect_html_size, rung_trace_inspect_css_size, rung_trace_inspect_js_size;

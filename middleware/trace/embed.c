@@ -4,7 +4,7 @@
  *
  *	embed OUTPUT PREFIX FILE...
  *
- * Of trace and page/inspect.css comes `const unsigned char trace_inspect_css[]` and `const size_t trace_inspect_css_size`.
+ * Of rung_trace and page/inspect.css comes `const unsigned char rung_trace_inspect_css[]` and `const size_t rung_trace_inspect_css_size`.
  */
 #include <stdio.h>
 #include <stdlib.h>

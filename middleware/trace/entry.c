@@ -34,7 +34,7 @@ static void write_text(struct rung_writer *writer, const char *text)
 
 static void write_masked(struct rung_writer *writer, const char *text)
 {
-	const char *masked = secret_mask(writer->env, text);
+	const char *masked = rung_secret_mask(writer->env, text);
 
 	if (masked)
 		write_text(writer, masked);
@@ -49,8 +49,8 @@ static void write_field(struct rung_writer *writer, const struct rung_field *fie
 	rung_write(writer, is_first ? "[" : ",[");
 	write_text(writer, field->name);
 	rung_write(writer, ",");
-	if (secret_is_name(field->name, strlen(field->name)))
-		rung_write_json(writer, secret_dots);
+	if (rung_secret_is_name(field->name, strlen(field->name)))
+		rung_write_json(writer, rung_secret_dots);
 	else
 		write_masked(writer, field->value);
 	rung_write(writer, "]");
@@ -66,7 +66,7 @@ static void write_request_fields(struct rung_writer *writer, const struct rung_e
 	rung_write(writer, "]");
 }
 
-void trace_write_fields(struct rung_writer *writer, const struct rung_response *res)
+void rung_trace_write_fields(struct rung_writer *writer, const struct rung_response *res)
 {
 	const struct rung_field *field;
 
@@ -126,7 +126,7 @@ static void write_target(struct rung_writer *writer, const struct rung_env *env)
 		writer->error = -ENOMEM;
 }
 
-void trace_write_entry(struct rung_writer *writer, const struct rung_env *env,
+void rung_trace_write_entry(struct rung_writer *writer, const struct rung_env *env,
 	const struct trace_record *record, const struct rung_finish *finish, const struct timespec *when,
 	const char *fields, bool is_brief)
 {
@@ -144,7 +144,7 @@ void trace_write_entry(struct rung_writer *writer, const struct rung_env *env,
 	rung_writef(writer,
 		",\"status\":%d,\"bytes\":%lld,\"outcome\":\"%s\",\"chain\":%.3f,\"sent\":%.3f,\"missed\":%u",
 		finish->status, (long long)finish->bytes, outcomes[finish->outcome],
-		(double)record->end / 1e3, (double)trace_now(record) / 1e3, record->missed);
+		(double)record->end / 1e3, (double)rung_trace_now(record) / 1e3, record->missed);
 	if (is_brief) {
 		rung_write(writer, ",\"is_cut\":true,\"request\":[],\"response\":[]");
 	} else {

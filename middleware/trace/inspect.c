@@ -70,10 +70,10 @@ static void remember(const struct rung_env *env, const struct rung_finish *finis
 	const struct watched *watched = data;
 	struct rung_writer writer = rung_writer(env);
 
-	trace_write_entry(&writer, env, watched->record, finish, &watched->when, watched->fields, false);
+	rung_trace_write_entry(&writer, env, watched->record, finish, &watched->when, watched->fields, false);
 	if (writer.size > MOST_ENTRY) {
 		writer = rung_writer(env);
-		trace_write_entry(&writer, env, watched->record, finish, &watched->when, NULL, true);
+		rung_trace_write_entry(&writer, env, watched->record, finish, &watched->when, NULL, true);
 	}
 	struct entry *entry = writer.error ? NULL : malloc(sizeof *entry + writer.size);
 	if (!entry)
@@ -88,7 +88,7 @@ static void note_fields(struct rung_env *env, struct rung_response *res, void *d
 	struct watched *watched = data;
 	struct rung_writer writer = rung_writer(env);
 
-	trace_write_fields(&writer, res);
+	rung_trace_write_fields(&writer, res);
 	watched->fields = writer.error ? NULL : writer.text;
 }
 
@@ -99,7 +99,8 @@ static struct watched *watch(struct inspect *inspect, struct rung_env *env)
 
 	if (!watched)
 		return NULL;
-	*watched = (struct watched){ .inspect = inspect, .record = trace_begin(&inspect->recorder, env) };
+	*watched =
+		(struct watched){ .inspect = inspect, .record = rung_trace_begin(&inspect->recorder, env) };
 	clock_gettime(CLOCK_REALTIME, &watched->when);
 	if (!watched->record || rung_on_finish(env, remember, watched) < 0 ||
 		rung_on_response(env, note_fields, watched) < 0)
@@ -207,13 +208,14 @@ static int reply_page(struct inspect *inspect, struct rung_env *env, struct rung
 	if (!*path)
 		return rung_reply_redirect(res, 301, "." PLACE "/");
 	if (strcmp(path, "/") == 0)
-		return reply_asset(
-			res, "text/html; charset=utf-8", trace_inspect_html, trace_inspect_html_size);
+		return reply_asset(res, "text/html; charset=utf-8", rung_trace_inspect_html,
+			rung_trace_inspect_html_size);
 	if (strcmp(path, "/inspect.css") == 0)
-		return reply_asset(res, "text/css; charset=utf-8", trace_inspect_css, trace_inspect_css_size);
-	if (strcmp(path, "/inspect.js") == 0)
 		return reply_asset(
-			res, "text/javascript; charset=utf-8", trace_inspect_js, trace_inspect_js_size);
+			res, "text/css; charset=utf-8", rung_trace_inspect_css, rung_trace_inspect_css_size);
+	if (strcmp(path, "/inspect.js") == 0)
+		return reply_asset(res, "text/javascript; charset=utf-8", rung_trace_inspect_js,
+			rung_trace_inspect_js_size);
 	if (strcmp(path, "/requests.json") == 0)
 		return reply_list(inspect, env, res);
 	return rung_reply_empty(res, 404);
@@ -238,7 +240,7 @@ static int inspect_call(const struct rung_app *self, struct rung_env *env, struc
 	if (!watched)
 		return -ENOMEM;
 	rung_next(self, env, res);
-	trace_end(watched->record, env, res);
+	rung_trace_end(watched->record, env, res);
 	return 0;
 }
 
@@ -291,7 +293,7 @@ struct rung_app *rung_inspect_new(const struct rung_inspect_options *given)
 	if (!inspect)
 		return NULL;
 	pthread_mutex_init(&inspect->lock, NULL);
-	trace_recorder_init(&inspect->recorder);
+	rung_trace_recorder_init(&inspect->recorder);
 	inspect->allow_public = options.allow_public;
 	inspect->keep = options.keep ? options.keep : DEFAULT_KEEP;
 	inspect->ring = calloc(inspect->keep, sizeof(struct entry *));

@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-int64_t trace_now(const struct trace_record *record)
+int64_t rung_trace_now(const struct trace_record *record)
 {
 	struct timespec now;
 
@@ -52,7 +52,7 @@ static void *enter(const struct rung_probe *probe, const struct rung_app *app, s
 		.parent = record->current,
 		.hop = env->hop,
 		.uri = env->hop > outer_hop ? env->uri : NULL,
-		.begin = trace_now(record) };
+		.begin = rung_trace_now(record) };
 	record->current = record->count++;
 	return span;
 }
@@ -68,7 +68,7 @@ static int leave(const struct rung_probe *probe, const struct rung_app *app, str
 	if (!record)
 		return result;
 	explain(record, env, res);
-	span->end = trace_now(record);
+	span->end = rung_trace_now(record);
 	span->status = res->status;
 	span->kind = res->kind;
 	span->bytes = rung_body_size(res);
@@ -85,13 +85,13 @@ static int leave(const struct rung_probe *probe, const struct rung_app *app, str
 	return result;
 }
 
-void trace_recorder_init(struct trace_recorder *recorder)
+void rung_trace_recorder_init(struct trace_recorder *recorder)
 {
 	recorder->probe = (struct rung_probe){ .enter = enter, .leave = leave, .data = recorder };
 	recorder->key = (struct rung_key){ .name = "trace.record" };
 }
 
-struct trace_record *trace_begin(struct trace_recorder *recorder, struct rung_env *env)
+struct trace_record *rung_trace_begin(struct trace_recorder *recorder, struct rung_env *env)
 {
 	struct trace_record *record = rung_alloc(env, sizeof *record);
 
@@ -105,8 +105,8 @@ struct trace_record *trace_begin(struct trace_recorder *recorder, struct rung_en
 	return rung_env_set(env, &recorder->key, record) < 0 ? NULL : record;
 }
 
-void trace_end(struct trace_record *record, const struct rung_env *env, const struct rung_response *res)
+void rung_trace_end(struct trace_record *record, const struct rung_env *env, const struct rung_response *res)
 {
 	explain(record, env, res);
-	record->end = trace_now(record);
+	record->end = rung_trace_now(record);
 }

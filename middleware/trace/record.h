@@ -43,13 +43,13 @@ struct trace_recorder {
 	struct rung_key key; /* its address names the record of a request */
 };
 
-void trace_recorder_init(struct trace_recorder *recorder);
+void rung_trace_recorder_init(struct trace_recorder *recorder);
 
 /* Begins the record of a request. Returns NULL when memory is out. */
-struct trace_record *trace_begin(struct trace_recorder *recorder, struct rung_env *env);
+struct trace_record *rung_trace_begin(struct trace_recorder *recorder, struct rung_env *env);
 
 /* The chain is through. */
-void trace_end(struct trace_record *record, const struct rung_env *env, const struct rung_response *res);
+void rung_trace_end(struct trace_record *record, const struct rung_env *env, const struct rung_response *res);
 
 /* Nanoseconds since the record began. */
-int64_t trace_now(const struct trace_record *record);
+int64_t rung_trace_now(const struct trace_record *record);

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-const char secret_dots[] = "\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2";
+const char rung_secret_dots[] = "\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2";
 
 /* -- names --------------------------------------------------------------------------------------------------------- */
 
@@ -44,7 +44,7 @@ static bool has_word(const char *name, size_t size, const char *word)
 	return false;
 }
 
-bool secret_is_name(const char *name, size_t size)
+bool rung_secret_is_name(const char *name, size_t size)
 {
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		if (contains(name, size, parts[i]))
@@ -61,17 +61,17 @@ bool secret_is_name(const char *name, size_t size)
 static bool is_secret_argument(const struct rung_env *env, const char *name, size_t size)
 {
 	if (!memchr(name, '%', size))
-		return secret_is_name(name, size);
+		return rung_secret_is_name(name, size);
 	char *decoded = rung_alloc(env, size + 1);
 	ssize_t length = decoded ? rung_uri_decode(name, size, decoded, size + 1) : -1;
 
-	return length < 0 || secret_is_name(decoded, (size_t)length);
+	return length < 0 || rung_secret_is_name(decoded, (size_t)length);
 }
 
 /* A URI inside of an argument, "next=%2Flogin%3Ftoken%3Dabc", however often it was encoded ("%253D"), is hidden whole. */
 static bool holds_secret(const char *value, size_t size)
 {
-	return memchr(value, '%', size) && contains(value, size, "3d") && secret_is_name(value, size);
+	return memchr(value, '%', size) && contains(value, size, "3d") && rung_secret_is_name(value, size);
 }
 
 /* Where what is behind a delimiter is a secret: returns how much of it may stay, and in *ret_hidden how much follows that
@@ -96,7 +96,7 @@ static size_t find_secret(const struct rung_env *env, const char *at, char delim
 	return name + 1;
 }
 
-const char *secret_mask(const struct rung_env *env, const char *text)
+const char *rung_secret_mask(const struct rung_env *env, const char *text)
 {
 	struct rung_writer writer = rung_writer(env);
 	const char *at = text;
@@ -114,7 +114,7 @@ const char *secret_mask(const struct rung_env *env, const char *text)
 		if (shown == 0 || hidden == 0)
 			continue;
 		rung_write_bytes(&writer, at, shown);
-		rung_write(&writer, secret_dots);
+		rung_write(&writer, rung_secret_dots);
 		at += shown + hidden;
 	}
 	return writer.error ? NULL : writer.text;

@@ -89,7 +89,8 @@ static void log_record(const struct rung_env *env, const struct rung_finish *fin
 	/* Without memory there is at least how long it took. */
 	rung_log(env, RUNG_LOG_INFO, "rung: trace: %s %s%s %d in %.3f ms, sent after %.3f ms%s", env->method,
 		env->script_name, env->path_info, finish->status, milliseconds(traced->record->end),
-		milliseconds(trace_now(traced->record)), writer.error || !writer.text ? "" : writer.text);
+		milliseconds(rung_trace_now(traced->record)),
+		writer.error || !writer.text ? "" : writer.text);
 }
 
 /* -- the layer ---------------------------------------------------------------------------------------------------- */
@@ -112,11 +113,11 @@ static int trace_call(const struct rung_app *self, struct rung_env *env, struct 
 		rung_next(self, env, res);
 		return 0;
 	}
-	struct trace_record *record = trace_begin(&trace->recorder, env);
+	struct trace_record *record = rung_trace_begin(&trace->recorder, env);
 	if (!record || (trace->has_log && watch_end(trace, env, record) < 0))
 		return -ENOMEM;
 	rung_next(self, env, res);
-	trace_end(record, env, res);
+	rung_trace_end(record, env, res);
 	if (!trace->has_field)
 		return 0;
 	const char *field = make_field(env, record);
@@ -166,7 +167,7 @@ struct rung_app *rung_trace_new(const struct rung_trace_options *given)
 	struct trace *trace = rung_app_new(&trace_class);
 	if (!trace)
 		return NULL;
-	trace_recorder_init(&trace->recorder);
+	rung_trace_recorder_init(&trace->recorder);
 	trace->when = options.when;
 	trace->has_field = !options.no_field;
 	trace->has_log = !options.no_log;

@@ -166,7 +166,7 @@ static int read_name(const char *text, struct allow_entry *entry)
 	return entry->name ? 0 : rung_refuse(-ENOMEM, "upstream: out of memory");
 }
 
-int upstream_allow_parse(const char *const *texts, struct allow *ret_allow)
+int rung_upstream_allow_parse(const char *const *texts, struct allow *ret_allow)
 {
 	unsigned count = 0;
 	int rc = 0;
@@ -188,7 +188,7 @@ int upstream_allow_parse(const char *const *texts, struct allow *ret_allow)
 	return rc;
 }
 
-void upstream_allow_free(struct allow *allow)
+void rung_upstream_allow_free(struct allow *allow)
 {
 	for (unsigned i = 0; i < allow->count; i++)
 		free(allow->list[i].name);
@@ -215,7 +215,7 @@ static bool is_named(const struct allow_entry *entry, const char *host, size_t s
 	       strncasecmp(host + size - length, entry->name, length) == 0;
 }
 
-bool upstream_allow_host(const struct allow *allow, const char *host, size_t size, unsigned port)
+bool rung_upstream_allow_host(const struct allow *allow, const char *host, size_t size, unsigned port)
 {
 	uint8_t address[16];
 	bool is_address = read_host_address(host, size, address);
@@ -232,7 +232,7 @@ bool upstream_allow_host(const struct allow *allow, const char *host, size_t siz
 	return false;
 }
 
-bool upstream_allow_address(const struct allow *allow, const struct sockaddr *address)
+bool rung_upstream_allow_address(const struct allow *allow, const struct sockaddr *address)
 {
 	const struct sockaddr_in *four = (const struct sockaddr_in *)(const void *)address;
 	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)address;

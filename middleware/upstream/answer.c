@@ -17,7 +17,7 @@
 static int refuse(struct transfer *transfer, const char *why)
 {
 	pthread_mutex_lock(&transfer->lock);
-	upstream_transfer_fail(transfer, -EHOSTUNREACH, "%s", why);
+	rung_upstream_transfer_fail(transfer, -EHOSTUNREACH, "%s", why);
 	pthread_mutex_unlock(&transfer->lock);
 	return -EHOSTUNREACH;
 }
@@ -122,11 +122,11 @@ static int end_head(struct transfer *transfer)
 	pthread_mutex_lock(&transfer->lock);
 	transfer->has_head = true;
 	pthread_mutex_unlock(&transfer->lock);
-	upstream_engine_note(transfer);
+	rung_upstream_engine_note(transfer);
 	return 0;
 }
 
-int upstream_answer_line(struct transfer *transfer, const char *line, size_t size)
+int rung_upstream_answer_line(struct transfer *transfer, const char *line, size_t size)
 {
 	/* Trailers come this way too. */
 	if (transfer->has_head)
@@ -164,7 +164,7 @@ static ssize_t read_body(struct rung_source *source, void *buffer, size_t max)
 		transfer->is_starving = true;
 	if (transfer->is_paused && !transfer->is_done && transfer->ring.size <= transfer->ring.room / 2) {
 		transfer->is_paused = false;
-		upstream_engine_ask(transfer->upstream->engine, transfer, UPSTREAM_DRAIN);
+		rung_upstream_engine_ask(transfer->upstream->engine, transfer, UPSTREAM_DRAIN);
 	}
 	pthread_mutex_unlock(&transfer->lock);
 	return n;
@@ -172,7 +172,7 @@ static ssize_t read_body(struct rung_source *source, void *buffer, size_t max)
 
 static void close_body(struct rung_source *source)
 {
-	upstream_transfer_give(transfer_of(source));
+	rung_upstream_transfer_give(transfer_of(source));
 }
 
 /* -- the response -------------------------------------------------------------------------------------------------------- */
@@ -210,7 +210,7 @@ static void set_fields(const struct transfer *transfer, struct rung_response *re
 	while (next_field(&at, end, &field)) {
 		bool is_length = field.name_size == 14 && rung_names_equal(field.name, "Content-Length");
 
-		if (upstream_is_hop_by_hop(&field) || (is_length && has_length) ||
+		if (rung_upstream_is_hop_by_hop(&field) || (is_length && has_length) ||
 			is_named_by_connection(transfer, field.name))
 			continue;
 		has_length = has_length || is_length;
@@ -224,7 +224,7 @@ static int give_whole(struct transfer *transfer, struct rung_response *res)
 	int rc = transfer->ring.size ? rung_body_bytes(res, transfer->ring.at, transfer->ring.size)
 				     : res->error;
 
-	upstream_transfer_give(transfer);
+	rung_upstream_transfer_give(transfer);
 	return rc;
 }
 
@@ -233,7 +233,7 @@ static int give_source(struct transfer *transfer, struct rung_env *env, struct r
 	struct rung_waker *waker = rung_waker(env);
 
 	if (!waker) {
-		upstream_transfer_give(transfer);
+		rung_upstream_transfer_give(transfer);
 		return -ENOMEM;
 	}
 	pthread_mutex_lock(&transfer->lock);
@@ -244,7 +244,7 @@ static int give_source(struct transfer *transfer, struct rung_env *env, struct r
 	return rung_body_pull(res, &transfer->source, transfer->length);
 }
 
-int upstream_answer(struct transfer *transfer, struct rung_env *env, struct rung_response *res)
+int rung_upstream_answer(struct transfer *transfer, struct rung_env *env, struct rung_response *res)
 {
 	pthread_mutex_lock(&transfer->lock);
 	bool is_whole = transfer->is_done && !transfer->err;

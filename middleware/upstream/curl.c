@@ -15,8 +15,8 @@ static size_t take_line(char *line, size_t size, size_t count, void *data)
 	struct transfer *transfer = data;
 	size_t length = size * count;
 
-	transfer->moved = upstream_clock();
-	return upstream_answer_line(transfer, line, length) == 0 ? length : 0;
+	transfer->moved = rung_upstream_clock();
+	return rung_upstream_answer_line(transfer, line, length) == 0 ? length : 0;
 }
 
 /* What there is no room for stays with libcurl, which reads no more until it is asked to. */
@@ -25,8 +25,8 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *data)
 	struct transfer *transfer = data;
 	size_t length = size * count;
 
-	transfer->moved = upstream_clock();
-	upstream_engine_note(transfer);
+	transfer->moved = rung_upstream_clock();
+	rung_upstream_engine_note(transfer);
 	pthread_mutex_lock(&transfer->lock);
 	bool fits = transfer->ring.room - transfer->ring.size >= length;
 	transfer->is_paused = !fits;
@@ -50,7 +50,7 @@ static size_t give_stream(struct transfer *transfer, char *buffer, size_t room)
 	}
 	pthread_mutex_unlock(&transfer->lock);
 	/* Whoever puts in may be waiting for room. */
-	upstream_engine_note(transfer);
+	rung_upstream_engine_note(transfer);
 	if (size <= room)
 		transfer->body_at += (int64_t)size;
 	return size;
@@ -61,7 +61,7 @@ static size_t give_body(char *buffer, size_t size, size_t count, void *data)
 	struct transfer *transfer = data;
 	size_t room = size * count;
 
-	transfer->moved = upstream_clock();
+	transfer->moved = rung_upstream_clock();
 	if (transfer->streams_input)
 		return give_stream(transfer, buffer, room);
 	int64_t left = transfer->body_size - transfer->body_at;
@@ -113,12 +113,12 @@ static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_s
 
 	(void)purpose;
 	transfer->is_connected = false;
-	if (upstream->is_remote && !upstream_allow_address(&upstream->allow, &address->addr)) {
+	if (upstream->is_remote && !rung_upstream_allow_address(&upstream->allow, &address->addr)) {
 		refuse_address(transfer, &address->addr);
 		return CURL_SOCKET_BAD;
 	}
 	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-	if (fd >= 0 && upstream_engine_know(upstream->engine, fd) < 0) {
+	if (fd >= 0 && rung_upstream_engine_know(upstream->engine, fd) < 0) {
 		close(fd);
 		return CURL_SOCKET_BAD;
 	}
@@ -127,7 +127,7 @@ static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_s
 
 static int close_socket(void *data, curl_socket_t fd)
 {
-	upstream_engine_forget(data, fd);
+	rung_upstream_engine_forget(data, fd);
 	return close(fd) == 0 ? 0 : -1;
 }
 
@@ -138,7 +138,7 @@ static int begin_request(void *data, char *peer, char *local, int peer_port, int
 
 	(void)peer, (void)local, (void)peer_port, (void)local_port;
 	transfer->is_connected = true;
-	transfer->moved = upstream_clock();
+	transfer->moved = rung_upstream_clock();
 	return CURL_PREREQFUNC_OK;
 }
 
@@ -167,7 +167,7 @@ static bool set_callbacks(struct transfer *transfer)
 	       !curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
 }
 
-int upstream_curl_open(struct transfer *transfer)
+int rung_upstream_curl_open(struct transfer *transfer)
 {
 	const struct upstream *upstream = transfer->upstream;
 	CURL *easy = transfer->easy = curl_easy_init();

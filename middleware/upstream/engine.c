@@ -51,7 +51,7 @@ static int64_t clock_of(clockid_t id)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-int64_t upstream_clock(void)
+int64_t rung_upstream_clock(void)
 {
 	return clock_of(CLOCK_MONOTONIC_COARSE);
 }
@@ -73,7 +73,7 @@ static void wake(struct engine *engine)
 	while (size < 0 && errno == EINTR);
 }
 
-void upstream_engine_ask(struct engine *engine, struct transfer *transfer, unsigned asks)
+void rung_upstream_engine_ask(struct engine *engine, struct transfer *transfer, unsigned asks)
 {
 	/* One that is in the box already will be asked for both. */
 	if (atomic_fetch_or(&transfer->asks, asks))
@@ -86,7 +86,7 @@ void upstream_engine_ask(struct engine *engine, struct transfer *transfer, unsig
 		wake(engine);
 }
 
-void upstream_engine_note(struct transfer *transfer)
+void rung_upstream_engine_note(struct transfer *transfer)
 {
 	struct engine *engine = transfer->upstream->engine;
 
@@ -127,7 +127,7 @@ static void tell(struct engine *engine)
 		bool is_early = transfer->is_over && atomic_load(&transfer->asks);
 		bool is_waiting = !is_early && tell_one(transfer);
 		if (is_early)
-			upstream_engine_note(transfer);
+			rung_upstream_engine_note(transfer);
 		pthread_mutex_unlock(&transfer->lock);
 		/* Outside, or the asker would wake only to wait for the lock. */
 		if (is_waiting)
@@ -160,7 +160,7 @@ static void unlink_active(struct engine *engine, struct transfer *transfer)
 static void fail(struct transfer *transfer, int err, const char *why)
 {
 	pthread_mutex_lock(&transfer->lock);
-	upstream_transfer_fail(transfer, err, "%s", why);
+	rung_upstream_transfer_fail(transfer, err, "%s", why);
 	pthread_mutex_unlock(&transfer->lock);
 }
 
@@ -172,7 +172,7 @@ static void end(struct engine *engine, struct transfer *transfer)
 	transfer->is_running = false;
 	unlink_active(engine, transfer);
 	transfer->is_over = true;
-	upstream_engine_note(transfer);
+	rung_upstream_engine_note(transfer);
 }
 
 /*
@@ -190,7 +190,7 @@ static void shake(struct engine *engine)
 
 static void run(struct engine *engine, struct transfer *transfer)
 {
-	transfer->moved = upstream_clock();
+	transfer->moved = rung_upstream_clock();
 	transfer->is_connected = false;
 	transfer->is_running =
 		!engine->is_shaken && curl_multi_add_handle(engine->multi, transfer->easy) == CURLM_OK;
@@ -206,14 +206,14 @@ static bool aim_elsewhere(struct engine *engine, struct transfer *transfer)
 
 	if (upstream->is_remote || transfer->is_connected || transfer->body_at)
 		return false;
-	atomic_store_explicit(
-		&transfer->origin->down_until, upstream_clock() + UPSTREAM_DOWN_MS, memory_order_relaxed);
+	atomic_store_explicit(&transfer->origin->down_until, rung_upstream_clock() + UPSTREAM_DOWN_MS,
+		memory_order_relaxed);
 	struct origin *origin =
-		upstream_origin_pick(&upstream->origins, transfer->first_origin, &transfer->tried);
+		rung_upstream_origin_pick(&upstream->origins, transfer->first_origin, &transfer->tried);
 	if (!origin)
 		return false;
 	transfer->origin = origin;
-	return upstream_request_aim(transfer) == 0;
+	return rung_upstream_request_aim(transfer) == 0;
 }
 
 static int error_of(const struct transfer *transfer, CURLcode code)
@@ -233,7 +233,7 @@ static void explain(struct transfer *transfer, CURLcode code)
 	if (transfer->is_refused && !transfer->is_connected && !transfer->err)
 		transfer->err = -EHOSTUNREACH; /* the reason is there */
 	else
-		upstream_transfer_fail(transfer, err, "%s", why);
+		rung_upstream_transfer_fail(transfer, err, "%s", why);
 	pthread_mutex_unlock(&transfer->lock);
 }
 
@@ -283,7 +283,7 @@ static void go_on(struct engine *engine, struct transfer *transfer, unsigned ask
 	if (transfer->is_hungry)
 		pauses |= CURLPAUSE_SEND;
 	pthread_mutex_unlock(&transfer->lock);
-	transfer->moved = upstream_clock();
+	transfer->moved = rung_upstream_clock();
 	if (curl_easy_pause(transfer->easy, pauses) != CURLE_OK)
 		shake(engine);
 }
@@ -325,7 +325,7 @@ static void read_mail(struct engine *engine)
 
 /* -- sockets and times -------------------------------------------------------------------------------------------------- */
 
-int upstream_engine_know(struct engine *engine, int fd)
+int rung_upstream_engine_know(struct engine *engine, int fd)
 {
 	size_t room = engine->socket_room ? engine->socket_room : 64;
 
@@ -345,7 +345,7 @@ int upstream_engine_know(struct engine *engine, int fd)
 }
 
 /* Its closing takes it out of the set. */
-void upstream_engine_forget(struct engine *engine, int fd)
+void rung_upstream_engine_forget(struct engine *engine, int fd)
 {
 	if ((size_t)fd < engine->socket_room)
 		engine->sockets[fd] = 0;
@@ -457,7 +457,7 @@ static void look_at(struct engine *engine, struct transfer *transfer, int64_t no
 
 static void walk(struct engine *engine)
 {
-	int64_t now = upstream_clock();
+	int64_t now = rung_upstream_clock();
 	struct transfer *transfer = engine->active;
 
 	if (now < engine->next_walk)
@@ -596,7 +596,7 @@ static int open_engine(struct engine *engine)
 	return engine->multi ? 0 : -ENOMEM;
 }
 
-int upstream_engine_start(struct upstream *upstream, struct engine **ret_engine)
+int rung_upstream_engine_start(struct upstream *upstream, struct engine **ret_engine)
 {
 	struct engine *engine = calloc(1, sizeof *engine);
 
@@ -615,7 +615,7 @@ int upstream_engine_start(struct upstream *upstream, struct engine **ret_engine)
 	return 0;
 }
 
-void upstream_engine_stop(struct engine *engine)
+void rung_upstream_engine_stop(struct engine *engine)
 {
 	atomic_store(&engine->is_ending, true);
 	wake(engine);

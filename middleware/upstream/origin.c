@@ -82,7 +82,7 @@ static int read_one(struct origins *origins, struct origin *origin, const char *
 	return rc == -ENOMEM ? rung_refuse(-ENOMEM, "upstream: out of memory") : rc;
 }
 
-int upstream_origins_parse(const char *text, struct origins *ret_origins)
+int rung_upstream_origins_parse(const char *text, struct origins *ret_origins)
 {
 	struct origins *origins = ret_origins;
 	const char *cursor = text;
@@ -106,7 +106,7 @@ int upstream_origins_parse(const char *text, struct origins *ret_origins)
 	return rc;
 }
 
-void upstream_origins_free(struct origins *origins)
+void rung_upstream_origins_free(struct origins *origins)
 {
 	for (unsigned i = 0; i < origins->count; i++) {
 		free(origins->list[i].url);
@@ -118,9 +118,9 @@ void upstream_origins_free(struct origins *origins)
 	free(origins->path);
 }
 
-struct origin *upstream_origin_pick(struct origins *origins, unsigned first, uint32_t *tried)
+struct origin *rung_upstream_origin_pick(struct origins *origins, unsigned first, uint32_t *tried)
 {
-	int64_t now = origins->count > 1 ? upstream_clock() : 0;
+	int64_t now = origins->count > 1 ? rung_upstream_clock() : 0;
 	struct origin *second_best = NULL;
 	unsigned second_index = 0;
 

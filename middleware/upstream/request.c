@@ -26,7 +26,7 @@ static bool is_one_of(const struct rung_field *field, const struct known_name *n
 	return false;
 }
 
-bool upstream_is_hop_by_hop(const struct rung_field *field)
+bool rung_upstream_is_hop_by_hop(const struct rung_field *field)
 {
 	static const struct known_name names[] = { NAME("Connection"), NAME("Keep-Alive"),
 		NAME("Proxy-Connection"), NAME("Proxy-Authenticate"), NAME("Proxy-Authorization"),
@@ -194,7 +194,7 @@ static bool is_told_anew(const struct rung_field *field)
 static bool is_passed_on(const struct upstream *upstream, const struct rung_env *env,
 	const struct rung_field *field, bool has_connection)
 {
-	if (upstream_is_hop_by_hop(field) || is_ours(field))
+	if (rung_upstream_is_hop_by_hop(field) || is_ours(field))
 		return false;
 	if (tells_of_client(field) &&
 		(!upstream->trust_forwarded || (!upstream->no_forwarded && is_told_anew(field))))
@@ -278,7 +278,7 @@ static int set_target(struct transfer *transfer, struct rung_env *env)
 	return curl_easy_setopt(transfer->easy, CURLOPT_REQUEST_TARGET, target) ? -ENOMEM : 0;
 }
 
-int upstream_request_aim(struct transfer *transfer)
+int rung_upstream_request_aim(struct transfer *transfer)
 {
 	struct origin *origin = transfer->origin;
 
@@ -363,7 +363,7 @@ static int set_body(struct transfer *transfer, struct rung_env *env)
 		       : 0;
 }
 
-int upstream_request_set(struct transfer *transfer, struct rung_env *env)
+int rung_upstream_request_set(struct transfer *transfer, struct rung_env *env)
 {
 	static const char *const with_body[] = { "POST", "PUT", "PATCH", NULL };
 	static const char *const repeatable[] = { "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", NULL };
@@ -382,7 +382,7 @@ int upstream_request_set(struct transfer *transfer, struct rung_env *env)
 	if (rc == 0)
 		rc = set_target(transfer, env);
 	if (rc == 0)
-		rc = upstream_request_aim(transfer);
+		rc = rung_upstream_request_aim(transfer);
 	/* Without a body nothing tells libcurl not to repeat it, when a kept connection turns out to be dead. */
 	bool is_fresh = !transfer->is_repeatable && !transfer->body_size;
 	if (rc == 0 && is_fresh != transfer->is_fresh) {

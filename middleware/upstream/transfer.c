@@ -9,7 +9,7 @@
 
 /* -- the pool ------------------------------------------------------------------------------------------------------ */
 
-void upstream_transfer_free(struct transfer *transfer)
+void rung_upstream_transfer_free(struct transfer *transfer)
 {
 	if (transfer->easy)
 		curl_easy_cleanup(transfer->easy);
@@ -33,9 +33,9 @@ static struct transfer *make(struct upstream *upstream)
 	transfer->head = malloc(upstream->header_bytes);
 	transfer->ring.at = malloc(UPSTREAM_RING);
 	transfer->ring.room = UPSTREAM_RING;
-	if (transfer->head && transfer->ring.at && upstream_curl_open(transfer) == 0)
+	if (transfer->head && transfer->ring.at && rung_upstream_curl_open(transfer) == 0)
 		return transfer;
-	upstream_transfer_free(transfer);
+	rung_upstream_transfer_free(transfer);
 	return NULL;
 }
 
@@ -65,7 +65,7 @@ static void clean(struct transfer *transfer)
 	transfer->waker = NULL;
 }
 
-int upstream_transfer_take(struct upstream *upstream, struct transfer **ret_transfer)
+int rung_upstream_transfer_take(struct upstream *upstream, struct transfer **ret_transfer)
 {
 	pthread_mutex_lock(&upstream->lock);
 	bool is_full = upstream->taken >= upstream->most_transfers;
@@ -97,14 +97,14 @@ static void cut_off(struct transfer *transfer)
 	pthread_mutex_lock(&transfer->lock);
 	transfer->is_waiting = true;
 	if (!transfer->is_done)
-		upstream_engine_ask(transfer->upstream->engine, transfer, UPSTREAM_CANCEL);
+		rung_upstream_engine_ask(transfer->upstream->engine, transfer, UPSTREAM_CANCEL);
 	while (!transfer->is_done)
 		pthread_cond_wait(&transfer->changed, &transfer->lock);
 	transfer->is_waiting = false;
 	pthread_mutex_unlock(&transfer->lock);
 }
 
-void upstream_transfer_give(struct transfer *transfer)
+void rung_upstream_transfer_give(struct transfer *transfer)
 {
 	struct upstream *upstream = transfer->upstream;
 
@@ -120,7 +120,7 @@ void upstream_transfer_give(struct transfer *transfer)
 
 /* -- under way ----------------------------------------------------------------------------------------------------- */
 
-void upstream_transfer_fail(struct transfer *transfer, int err, const char *format, ...)
+void rung_upstream_transfer_fail(struct transfer *transfer, int err, const char *format, ...)
 {
 	va_list arguments;
 
@@ -132,13 +132,13 @@ void upstream_transfer_fail(struct transfer *transfer, int err, const char *form
 	va_end(arguments);
 }
 
-void upstream_transfer_start(struct transfer *transfer)
+void rung_upstream_transfer_start(struct transfer *transfer)
 {
 	transfer->is_started = true;
-	upstream_engine_ask(transfer->upstream->engine, transfer, UPSTREAM_START);
+	rung_upstream_engine_ask(transfer->upstream->engine, transfer, UPSTREAM_START);
 }
 
-void upstream_transfer_wait(struct transfer *transfer)
+void rung_upstream_transfer_wait(struct transfer *transfer)
 {
 	pthread_mutex_lock(&transfer->lock);
 	transfer->is_waiting = true;
@@ -167,7 +167,7 @@ static bool put(struct transfer *transfer, const char *bytes, size_t size)
 		size -= taken;
 		if (transfer->is_hungry) {
 			transfer->is_hungry = false;
-			upstream_engine_ask(transfer->upstream->engine, transfer, UPSTREAM_FEED);
+			rung_upstream_engine_ask(transfer->upstream->engine, transfer, UPSTREAM_FEED);
 		} else if (size) {
 			transfer->is_waiting = true;
 			pthread_cond_wait(&transfer->changed, &transfer->lock);
@@ -185,12 +185,12 @@ static void end(struct transfer *transfer, int err)
 	transfer->input_ended = true;
 	transfer->input_err = err;
 	if (transfer->is_hungry && !transfer->is_done)
-		upstream_engine_ask(transfer->upstream->engine, transfer, UPSTREAM_FEED);
+		rung_upstream_engine_ask(transfer->upstream->engine, transfer, UPSTREAM_FEED);
 	transfer->is_hungry = false;
 	pthread_mutex_unlock(&transfer->lock);
 }
 
-int upstream_transfer_feed(struct transfer *transfer, struct rung_env *env)
+int rung_upstream_transfer_feed(struct transfer *transfer, struct rung_env *env)
 {
 	char *piece = rung_alloc(env, UPSTREAM_PIECE);
 	ssize_t n;

@@ -55,7 +55,7 @@ static int choose_remote(struct upstream *upstream, struct rung_env *env, struct
 	struct rung_uri uri = {
 		.scheme = { is_https ? "https" : "http", is_https ? 5 : 4 }, .host = host, .port = port
 	};
-	if (!upstream_allow_host(&upstream->allow, host.at, host.size, rung_uri_port(&uri)))
+	if (!rung_upstream_allow_host(&upstream->allow, host.at, host.size, rung_uri_port(&uri)))
 		return rung_fail(env, -EHOSTUNREACH, "upstream: %.200s is not listed in .allow", authority);
 	transfer->url = rung_printf(env, "%s://%s/", uri.scheme.at, authority);
 	return transfer->url ? 0 : -ENOMEM;
@@ -69,7 +69,7 @@ static int choose(struct upstream *upstream, struct rung_env *env, struct transf
 		return choose_remote(upstream, env, transfer);
 	transfer->first_origin =
 		origins->count > 1 ? atomic_fetch_add(&origins->next, 1) % origins->count : 0;
-	transfer->origin = upstream_origin_pick(origins, transfer->first_origin, &transfer->tried);
+	transfer->origin = rung_upstream_origin_pick(origins, transfer->first_origin, &transfer->tried);
 	return 0;
 }
 
@@ -84,11 +84,11 @@ static int explain(struct transfer *transfer, struct rung_env *env)
 /* Sends it and waits until something can be said to the client. */
 static int ask(struct transfer *transfer, struct rung_env *env)
 {
-	upstream_transfer_start(transfer);
-	int rc = transfer->streams_input ? upstream_transfer_feed(transfer, env) : 0;
+	rung_upstream_transfer_start(transfer);
+	int rc = transfer->streams_input ? rung_upstream_transfer_feed(transfer, env) : 0;
 	if (rc < 0)
 		return rc;
-	upstream_transfer_wait(transfer);
+	rung_upstream_transfer_wait(transfer);
 	pthread_mutex_lock(&transfer->lock);
 	bool has_answer = transfer->has_head && (!transfer->err || transfer->ring.size);
 	pthread_mutex_unlock(&transfer->lock);
@@ -99,7 +99,7 @@ static int upstream_call(const struct rung_app *self, struct rung_env *env, stru
 {
 	struct upstream *upstream = (struct upstream *)(uintptr_t)self;
 	struct transfer *transfer;
-	int rc = upstream_transfer_take(upstream, &transfer);
+	int rc = rung_upstream_transfer_take(upstream, &transfer);
 
 	if (rc == -EBUSY) {
 		rung_log(env, RUNG_LOG_WARNING,
@@ -111,12 +111,12 @@ static int upstream_call(const struct rung_app *self, struct rung_env *env, stru
 		return rung_fail(env, rc, "upstream: out of memory");
 	rc = choose(upstream, env, transfer);
 	if (rc == 0)
-		rc = upstream_request_set(transfer, env);
+		rc = rung_upstream_request_set(transfer, env);
 	if (rc == 0)
 		rc = ask(transfer, env);
 	if (rc == 0)
-		return upstream_answer(transfer, env, res);
-	upstream_transfer_give(transfer);
+		return rung_upstream_answer(transfer, env, res);
+	rung_upstream_transfer_give(transfer);
 	return rc;
 }
 
@@ -170,20 +170,20 @@ static int upstream_start(struct rung_app *app, const struct rung_setup *setup)
 	pthread_once(&libcurl_once, start_libcurl);
 	if (libcurl_state)
 		return rung_refuse(-ENOMEM, "upstream: libcurl: %s", curl_easy_strerror(libcurl_state));
-	return upstream_engine_start(upstream, &upstream->engine);
+	return rung_upstream_engine_start(upstream, &upstream->engine);
 }
 
 static void upstream_stop(struct rung_app *app)
 {
 	struct upstream *upstream = (struct upstream *)app;
 
-	upstream_engine_stop(upstream->engine);
+	rung_upstream_engine_stop(upstream->engine);
 	upstream->engine = NULL;
 	while (upstream->free) {
 		struct transfer *transfer = upstream->free;
 
 		upstream->free = transfer->next;
-		upstream_transfer_free(transfer);
+		rung_upstream_transfer_free(transfer);
 	}
 }
 
@@ -191,8 +191,8 @@ static void upstream_destroy(struct rung_app *app)
 {
 	struct upstream *upstream = (struct upstream *)app;
 
-	upstream_origins_free(&upstream->origins);
-	upstream_allow_free(&upstream->allow);
+	rung_upstream_origins_free(&upstream->origins);
+	rung_upstream_allow_free(&upstream->allow);
 	pthread_mutex_destroy(&upstream->lock);
 	free(upstream->to);
 	free(upstream->ca);
@@ -264,8 +264,8 @@ static int copy_options(struct upstream *upstream, const struct rung_upstream_op
 	if ((options->to && !(upstream->to = strdup(options->to))) ||
 		(options->ca && !(upstream->ca = strdup(options->ca))))
 		return rung_refuse(-ENOMEM, "upstream: out of memory");
-	return options->to ? upstream_origins_parse(options->to, &upstream->origins)
-			   : upstream_allow_parse(options->allow, &upstream->allow);
+	return options->to ? rung_upstream_origins_parse(options->to, &upstream->origins)
+			   : rung_upstream_allow_parse(options->allow, &upstream->allow);
 }
 
 struct rung_app *rung_upstream_new(const struct rung_upstream_options *given)

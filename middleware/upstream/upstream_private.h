@@ -40,7 +40,7 @@ struct origin {
 	char *text;              /* for messages */
 	char *local;             /* path of a Unix socket; NULL: TCP */
 	char *authority;         /* "HOST:PORT" */
-	atomic_llong down_until; /* upstream_clock() */
+	atomic_llong down_until; /* rung_upstream_clock() */
 };
 
 struct origins {
@@ -51,11 +51,11 @@ struct origins {
 };
 
 /* Reads .to. Returns 0 or a negative errno, refused with a message. */
-int upstream_origins_parse(const char *text, struct origins *ret_origins);
-void upstream_origins_free(struct origins *origins);
+int rung_upstream_origins_parse(const char *text, struct origins *ret_origins);
+void rung_upstream_origins_free(struct origins *origins);
 
 /* The next one to try of those that are not in the set yet, which it joins; the first of all at `first`. NULL: all were tried. */
-struct origin *upstream_origin_pick(struct origins *origins, unsigned first, uint32_t *tried);
+struct origin *rung_upstream_origin_pick(struct origins *origins, unsigned first, uint32_t *tried);
 
 /* -- allow.c --------------------------------------------------------------------------------------------------- */
 
@@ -67,14 +67,14 @@ struct allow {
 };
 
 /* Reads .allow. Returns 0 or a negative errno, refused with a message. */
-int upstream_allow_parse(const char *const *texts, struct allow *ret_allow);
-void upstream_allow_free(struct allow *allow);
+int rung_upstream_allow_parse(const char *const *texts, struct allow *ret_allow);
+void rung_upstream_allow_free(struct allow *allow);
 
 /* True when a URI may name this host, in brackets where it is IPv6's. */
-bool upstream_allow_host(const struct allow *allow, const char *host, size_t size, unsigned port);
+bool rung_upstream_allow_host(const struct allow *allow, const char *host, size_t size, unsigned port);
 
 /* True when this address may be connected to. */
-bool upstream_allow_address(const struct allow *allow, const struct sockaddr *address);
+bool rung_upstream_allow_address(const struct allow *allow, const struct sockaddr *address);
 
 /* -- transfer.c ------------------------------------------------------------------------------------------------- */
 
@@ -133,7 +133,7 @@ struct transfer {
 	bool is_connected; /* the request goes, or went, over a connection that was had */
 	bool is_refused;   /* an address may not be connected to */
 	bool is_over;
-	int64_t moved;     /* upstream_clock() when something came or went */
+	int64_t moved;     /* rung_upstream_clock() when something came or went */
 	size_t head_total; /* bytes of heads, also of those that were passed over */
 	unsigned field_count;
 	bool has_line, has_length, is_chunked, has_coding;
@@ -164,68 +164,69 @@ struct transfer {
 };
 
 /* Takes one, pristine. Returns 0; -EBUSY when there are too many; -ENOMEM. */
-int upstream_transfer_take(struct upstream *upstream, struct transfer **ret_transfer);
+int rung_upstream_transfer_take(struct upstream *upstream, struct transfer **ret_transfer);
 
 /* Gives it back: one that is under way is cut off first. */
-void upstream_transfer_give(struct transfer *transfer);
-void upstream_transfer_free(struct transfer *transfer);
+void rung_upstream_transfer_give(struct transfer *transfer);
+void rung_upstream_transfer_free(struct transfer *transfer);
 
 /* Sends it off. The handle has been set. */
-void upstream_transfer_start(struct transfer *transfer);
+void rung_upstream_transfer_start(struct transfer *transfer);
 
 /* Sends the request's body on, as it comes, to its end or until it is of no use. Returns 0 or what reading it gave. */
-int upstream_transfer_feed(struct transfer *transfer, struct rung_env *env);
+int rung_upstream_transfer_feed(struct transfer *transfer, struct rung_env *env);
 
 /* Waits for the answer's head, or the end. */
-void upstream_transfer_wait(struct transfer *transfer);
+void rung_upstream_transfer_wait(struct transfer *transfer);
 
 /* Records the first reason; the lock is held. */
-void upstream_transfer_fail(struct transfer *transfer, int err, const char *format, ...) RUNG_PRINTF(3, 4);
+void rung_upstream_transfer_fail(struct transfer *transfer, int err, const char *format, ...)
+	RUNG_PRINTF(3, 4);
 
 /* -- request.c --------------------------------------------------------------------------------------------------- */
 
 /* Sets the handle for a request. Returns 0 or what the link shall make of it. */
-int upstream_request_set(struct transfer *transfer, struct rung_env *env);
+int rung_upstream_request_set(struct transfer *transfer, struct rung_env *env);
 
 /* Has the handle go to the transfer's origin. Returns 0 or -ENOMEM. */
-int upstream_request_aim(struct transfer *transfer);
+int rung_upstream_request_aim(struct transfer *transfer);
 
 /* True for fields that concern one connection alone. */
-bool upstream_is_hop_by_hop(const struct rung_field *field);
+bool rung_upstream_is_hop_by_hop(const struct rung_field *field);
 
 /* -- answer.c ---------------------------------------------------------------------------------------------------- */
 
 /* Takes a line of a head, with its end. On the engine's thread. Returns 0, or a negative errno once it has been told why. */
-int upstream_answer_line(struct transfer *transfer, const char *line, size_t size);
+int rung_upstream_answer_line(struct transfer *transfer, const char *line, size_t size);
 
 /* Makes the response of a transfer that has a head. Takes the transfer, also on failure. Returns 0 or a negative errno. */
-int upstream_answer(struct transfer *transfer, struct rung_env *env, struct rung_response *res);
+int rung_upstream_answer(struct transfer *transfer, struct rung_env *env, struct rung_response *res);
 
 /* -- curl.c ------------------------------------------------------------------------------------------------------ */
 
 /* Makes a handle for a transfer. Returns 0 or -ENOMEM. */
-int upstream_curl_open(struct transfer *transfer);
+int rung_upstream_curl_open(struct transfer *transfer);
 
 /* -- engine.c ---------------------------------------------------------------------------------------------------- */
 
 struct engine;
 
 /* Starts its thread. Returns 0 or a negative errno, refused with a message. */
-int upstream_engine_start(struct upstream *upstream, struct engine **ret_engine);
-void upstream_engine_stop(struct engine *engine);
+int rung_upstream_engine_start(struct upstream *upstream, struct engine **ret_engine);
+void rung_upstream_engine_stop(struct engine *engine);
 
 /* Threads: any. For a transfer that has begun only under its lock, while it is not done. */
-void upstream_engine_ask(struct engine *engine, struct transfer *transfer, unsigned asks);
+void rung_upstream_engine_ask(struct engine *engine, struct transfer *transfer, unsigned asks);
 
 /* Something of the transfer is to be told to its asker at the end of this turn. */
-void upstream_engine_note(struct transfer *transfer);
+void rung_upstream_engine_note(struct transfer *transfer);
 
 /* A socket was made, or is about to be closed, by us. */
-int upstream_engine_know(struct engine *engine, int fd);
-void upstream_engine_forget(struct engine *engine, int fd);
+int rung_upstream_engine_know(struct engine *engine, int fd);
+void rung_upstream_engine_forget(struct engine *engine, int fd);
 
 /* Milliseconds of a clock that never goes back. */
-int64_t upstream_clock(void);
+int64_t rung_upstream_clock(void);
 
 /* -- upstream.c -------------------------------------------------------------------------------------------------- */
 

@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		insist(line != NULL, "memory");
 		memcpy(line, at, length);
-		rc = upstream_answer_line(&transfer, line, length);
+		rc = rung_upstream_answer_line(&transfer, line, length);
 		insist(rc == 0 || (transfer.err && *transfer.why), "a refusal says why");
 		free(line);
 		at += length;

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-SUITE(reproxy_emulate);
+SUITE(rung_reproxy_emulate);
 
 #define URL(url)                           \
 	{                                  \
@@ -13,7 +13,7 @@ SUITE(reproxy_emulate);
 
 /* -- Apache ------------------------------------------------------------------------------------------------------- */
 
-Test(reproxy_emulate, apache_restores_four_fields_and_puts_cookies_last)
+Test(rung_reproxy_emulate, apache_restores_four_fields_and_puts_cookies_last)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_APACHE,
 		emulated_app_saying(SAYS(.status = 500,
@@ -31,7 +31,7 @@ Test(reproxy_emulate, apache_restores_four_fields_and_puts_cookies_last)
 	rung_client_destroy(client);
 }
 
-Test(reproxy_emulate, apache_keeps_the_method_and_sends_no_body)
+Test(rung_reproxy_emulate, apache_keeps_the_method_and_sends_no_body)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_APACHE,
 		emulated_app_saying(SAYS(.fields = FIELDS(URL("http://u:p@target.internal/t?q")))),
@@ -46,7 +46,7 @@ Test(reproxy_emulate, apache_keeps_the_method_and_sends_no_body)
 	rung_client_destroy(client);
 }
 
-Test(reproxy_emulate, apache_takes_the_next_url_when_nobody_is_there)
+Test(rung_reproxy_emulate, apache_takes_the_next_url_when_nobody_is_there)
 {
 	static const struct {
 		const char *urls;
@@ -64,7 +64,7 @@ Test(reproxy_emulate, apache_takes_the_next_url_when_nobody_is_there)
 	}
 }
 
-Test(reproxy_emulate, apache_cuts_a_range_that_the_target_ignores)
+Test(rung_reproxy_emulate, apache_cuts_a_range_that_the_target_ignores)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_APACHE,
 		emulated_app_saying(SAYS(.fields = FIELDS(URL("http://target.internal/")))),
@@ -80,7 +80,7 @@ Test(reproxy_emulate, apache_cuts_a_range_that_the_target_ignores)
 	rung_client_destroy(client);
 }
 
-Test(reproxy_emulate, apache_follows_one_hop)
+Test(rung_reproxy_emulate, apache_follows_one_hop)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_APACHE,
 		emulated_app_saying(SAYS(.fields = FIELDS(URL("http://target.internal/")))),
@@ -90,7 +90,7 @@ Test(reproxy_emulate, apache_follows_one_hop)
 	rung_client_destroy(client);
 }
 
-Test(reproxy_emulate, apache_shows_the_app_its_capabilities_and_a_tidy_path)
+Test(rung_reproxy_emulate, apache_shows_the_app_its_capabilities_and_a_tidy_path)
 {
 	struct rung_client *client =
 		emulated_client(RUNG_EMULATE_APACHE, emulated_teller(), emulated_teller());
@@ -117,7 +117,7 @@ static struct rung_client *sending(enum rung_server_kind server, const char *fol
 		emulated_app_saying(&says)));
 }
 
-Test(reproxy_emulate, x_sendfile_names_files_of_one_folder)
+Test(rung_reproxy_emulate, x_sendfile_names_files_of_one_folder)
 {
 	static const enum rung_server_kind servers[] = { RUNG_EMULATE_APACHE, RUNG_EMULATE_LIGHTTPD };
 
@@ -147,7 +147,7 @@ Test(reproxy_emulate, x_sendfile_names_files_of_one_folder)
 
 /* -- Perlbal -------------------------------------------------------------------------------------------------------- */
 
-Test(reproxy_emulate, perlbal_answers_with_the_apps_fields_and_status)
+Test(rung_reproxy_emulate, perlbal_answers_with_the_apps_fields_and_status)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_PERLBAL,
 		emulated_app_saying(SAYS(.status = 404,
@@ -161,7 +161,7 @@ Test(reproxy_emulate, perlbal_answers_with_the_apps_fields_and_status)
 	rung_client_destroy(client);
 }
 
-Test(reproxy_emulate, perlbal_sends_range_and_host_alone)
+Test(rung_reproxy_emulate, perlbal_sends_range_and_host_alone)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_PERLBAL,
 		emulated_app_saying(SAYS(.fields = FIELDS(URL("http://target.internal")))),
@@ -173,7 +173,7 @@ Test(reproxy_emulate, perlbal_sends_range_and_host_alone)
 	rung_client_destroy(client);
 }
 
-Test(reproxy_emulate, perlbal_tries_on_until_one_is_good)
+Test(rung_reproxy_emulate, perlbal_tries_on_until_one_is_good)
 {
 	static const struct {
 		const char *urls, *expected;
@@ -202,7 +202,7 @@ Test(reproxy_emulate, perlbal_tries_on_until_one_is_good)
 	}
 }
 
-Test(reproxy_emulate, perlbal_prefers_a_file)
+Test(rung_reproxy_emulate, perlbal_prefers_a_file)
 {
 	tree_make();
 	tree_put("ten", "0123456789");
@@ -228,7 +228,7 @@ Test(reproxy_emulate, perlbal_prefers_a_file)
 	tree_remove();
 }
 
-Test(reproxy_emulate, perlbal_hands_over_to_services)
+Test(rung_reproxy_emulate, perlbal_hands_over_to_services)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_PERLBAL,
 		emulated_app_saying(SAYS(.fields = FIELDS({ "X-Reproxy-Service", "target.internal", 0, 0 }))),
@@ -245,7 +245,7 @@ Test(reproxy_emulate, perlbal_hands_over_to_services)
 
 /* -- H2O ------------------------------------------------------------------------------------------------------------- */
 
-Test(reproxy_emulate, h2o_drops_the_apps_answer)
+Test(rung_reproxy_emulate, h2o_drops_the_apps_answer)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_H2O,
 		emulated_app_saying(SAYS(.status = 500,
@@ -259,7 +259,7 @@ Test(reproxy_emulate, h2o_drops_the_apps_answer)
 	rung_client_destroy(client);
 }
 
-Test(reproxy_emulate, h2o_keeps_method_and_body_for_307_and_308_alone)
+Test(rung_reproxy_emulate, h2o_keeps_method_and_body_for_307_and_308_alone)
 {
 	static const struct {
 		int status;
@@ -285,7 +285,7 @@ Test(reproxy_emulate, h2o_keeps_method_and_body_for_307_and_308_alone)
 	}
 }
 
-Test(reproxy_emulate, h2o_follows_redirects_of_targets_and_five_in_all)
+Test(rung_reproxy_emulate, h2o_follows_redirects_of_targets_and_five_in_all)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_H2O,
 		emulated_app_saying(SAYS(.fields = FIELDS(URL("http://target.internal/t")))),
@@ -302,7 +302,7 @@ Test(reproxy_emulate, h2o_follows_redirects_of_targets_and_five_in_all)
 	rung_client_destroy(client);
 }
 
-Test(reproxy_emulate, h2o_warns_of_urls_on_which_it_hangs)
+Test(rung_reproxy_emulate, h2o_warns_of_urls_on_which_it_hangs)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_H2O,
 		emulated_app_saying(SAYS(.fields = FIELDS(URL("http://target.internal?q")))),
@@ -321,7 +321,7 @@ Test(reproxy_emulate, h2o_warns_of_urls_on_which_it_hangs)
 		"X-Rewrite-URI", "/t?q", 0, 0          \
 	}
 
-Test(reproxy_emulate, lighttpd_starts_again_on_a_chunked_response)
+Test(rung_reproxy_emulate, lighttpd_starts_again_on_a_chunked_response)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_LIGHTTPD,
 		emulated_app_saying(
@@ -337,7 +337,7 @@ Test(reproxy_emulate, lighttpd_starts_again_on_a_chunked_response)
 	rung_client_destroy(client);
 }
 
-Test(reproxy_emulate, lighttpd_hangs_on_any_other)
+Test(rung_reproxy_emulate, lighttpd_hangs_on_any_other)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_LIGHTTPD,
 		emulated_app_saying(SAYS(.fields = FIELDS(REWRITES))), emulated_teller());
@@ -350,7 +350,7 @@ Test(reproxy_emulate, lighttpd_hangs_on_any_other)
 	rung_client_destroy(client);
 }
 
-Test(reproxy_emulate, lighttpd_measures_short_bodies_and_groups_fields)
+Test(rung_reproxy_emulate, lighttpd_measures_short_bodies_and_groups_fields)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_LIGHTTPD,
 		emulated_app_saying(SAYS(.fields = FIELDS({ "X-A", "1", 0, 0 }, { "ETag", "\"a\"", 0, 0 },
@@ -369,7 +369,7 @@ static int give(const struct rung_app *self, struct rung_env *env, struct rung_r
 	return rung_reply_uri(res, 200, "http://target.internal/d");
 }
 
-Test(reproxy_emulate, uris_of_apps_reach_the_target_under_every_server)
+Test(rung_reproxy_emulate, uris_of_apps_reach_the_target_under_every_server)
 {
 	for (int server = RUNG_EMULATE_NGINX; server <= RUNG_EMULATE_H2O; server++) {
 		struct rung_client *client = test_client(
@@ -410,7 +410,7 @@ static struct rung_client *rack(const char *url)
 		rung_run(ask_self, .data = (void *)(uintptr_t)url)));
 }
 
-Test(reproxy_emulate, rack_calls_itself_with_another_environment)
+Test(rung_reproxy_emulate, rack_calls_itself_with_another_environment)
 {
 	struct rung_client *client = rack("http://h:99/p/q?r=1");
 	const struct rung_reply *reply = rung_client_send(client, "POST", "/x", .body = "abc");
@@ -421,7 +421,7 @@ Test(reproxy_emulate, rack_calls_itself_with_another_environment)
 	rung_client_destroy(client);
 }
 
-Test(reproxy_emulate, rack_raises_for_what_is_no_uri)
+Test(rung_reproxy_emulate, rack_raises_for_what_is_no_uri)
 {
 	static const char *const urls[] = { "http://h/a b", "http://[bad/", "http://h/%zz", "mailto:a@b" };
 

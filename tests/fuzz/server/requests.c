@@ -251,6 +251,12 @@ static void check_framing(struct request *request, const struct framing *framing
 	request->is_chunked = framing->codings > 0;
 }
 
+/* What libmicrohttpd takes for the end of a head, at the beginning of a line. */
+static bool ends_head(char c)
+{
+	return c == ':' || c == '\0';
+}
+
 /*
  * A line of the head. libmicrohttpd overwrites what ends lines with NULs, and lines end at a NUL: so one in front of a bare LF passes for a
  * CR, and so does, in a line of its own, a colon, which it overwrites too. Nothing is left then that could tell.
@@ -267,16 +273,15 @@ static bool next_head_line(
 	if (!next_line(reader, ret_line))
 		return false;
 	reader->was_bare = reader->has_bare_lf && !had_bare_lf && request->method.at;
-	/* A bare LF, or CR, and a colon before a whole end of line are as many bytes as two of these. */
-	if (was_bare && ret_line->size == 1 && *ret_line->at == ':' && ret_line->at[1] == '\r') {
+	/* A bare LF, or CR, and a colon or NUL before a whole end of line are as many bytes as two of these. */
+	if (was_bare && ret_line->size == 1 && ends_head(*ret_line->at) && ret_line->at[1] == '\r') {
 		ret_line->size = 0;
 		reader->has_bare_lf = false;
 		worsen(request, ODD);
 		return true;
 	}
-	if (request->method.at && ret_line->size > 2 &&
-		memcmp(ret_line->at + ret_line->size - 2, "\r:", 2) == 0 &&
-		ret_line->at[ret_line->size] == '\r') {
+	if (request->method.at && ret_line->size > 2 && ret_line->at[ret_line->size - 2] == '\r' &&
+		ends_head(ret_line->at[ret_line->size - 1]) && ret_line->at[ret_line->size] == '\r') {
 		ret_line->size -= 2;
 		reader->has_ended = true;
 		worsen(request, ODD);
