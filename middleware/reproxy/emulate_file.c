@@ -39,8 +39,12 @@ static bool is_same_date(const struct rung_env *env, time_t modified)
 
 static int judge(struct emulated *at, const char *etag, time_t modified)
 {
-	enum rung_precondition found = rung_preconditions(at->env, etag, modified);
+	/* The method is what the server has made of it. */
+	const struct rung_env *env =
+		rung_rewrite(at->env, &(const struct rung_target){ .method = at->method });
+	enum rung_precondition found = env ? rung_preconditions(env, etag, modified) : RUNG_GO_ON;
 
+	at->no_memory = at->no_memory || !env;
 	if (found == RUNG_PRECONDITION_FAILED)
 		return 412;
 	return found == RUNG_NOT_MODIFIED && is_same_date(at->env, modified) ? 304 : 0;

@@ -2,6 +2,8 @@
 #include "emulated.h"
 #include "tree.h"
 
+#include <rung/date.h>
+
 #include <errno.h>
 #include <sys/stat.h>
 
@@ -281,7 +283,7 @@ Test(reproxy_emulate_nginx, the_longest_prefix_wins_and_apps_see_what_is_behind_
 Test(reproxy_emulate_nginx, a_folder_is_served_as_nginx_does)
 {
 	struct stat stat_;
-	char expected[512], etag[64];
+	char expected[512], etag[64], date[RUNG_HTTP_DATE_SIZE];
 
 	tree_make();
 	tree_put("a.html", "0123456789");
@@ -303,6 +305,11 @@ Test(reproxy_emulate_nginx, a_folder_is_served_as_nginx_does)
 	reply = rung_client_send(client, "GET", "/", .headers = FIELDS({ "If-None-Match", etag, 0, 0 }));
 	ASSERT_INT(reply->status, 304);
 	cr_assert(!rung_reply_header(reply, "Content-Type"));
+	/* It is a GET by then. */
+	rung_http_date(stat_.st_mtime, date);
+	reply = rung_client_send(
+		client, "DELETE", "/", .headers = FIELDS({ "If-Modified-Since", date, 0, 0 }));
+	ASSERT_INT(reply->status, 304);
 	rung_client_destroy(client);
 	client = with_locations(FIELDS({ "X-Accel-Redirect", "/in/none", 0, 0 }),
 		rung_locations({ "/in/", .folder = tree_at("") }));
