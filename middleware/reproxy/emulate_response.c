@@ -579,13 +579,18 @@ static int cut(struct settling *settling)
 	struct rung_range_set set;
 	time_t when = -1;
 	size_t size;
+	/* Whatever the method is; but the answer to HEAD has nothing to cut. */
+	const struct rung_env *get = rung_rewrite(at->env, &(const struct rung_target){ .method = "GET" });
 
-	if (res->status != 200 || all <= 0 || all > (int64_t)settling->rules->cuts ||
-		value_of(settling, "Content-Range") || !asks_for_range(at->env))
+	if (!get)
+		return -ENOMEM;
+	if (res->status != 200 || strcmp(at->env->method, "HEAD") == 0 || all <= 0 ||
+		all > (int64_t)settling->rules->cuts || value_of(settling, "Content-Range") ||
+		!asks_for_range(at->env))
 		return 0;
 	if (modified && rung_http_date_parse(modified, &when) < 0)
 		when = -1;
-	enum rung_range_kind kind = rung_ranges(at->env, value_of(settling, "ETag"), when, all, &set);
+	enum rung_range_kind kind = rung_ranges(get, value_of(settling, "ETag"), when, all, &set);
 	if (kind == RUNG_RANGE_ALL || (kind == RUNG_RANGE_PART && set.count > 1))
 		return 0;
 	if (kind == RUNG_RANGE_UNSATISFIABLE) {

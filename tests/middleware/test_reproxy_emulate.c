@@ -77,6 +77,12 @@ Test(rung_reproxy_emulate, apache_cuts_a_range_that_the_target_ignores)
 	ASSERT_INT(rung_client_send(client, "GET", "/", .headers = FIELDS({ "Range", "bytes=99-", 0, 0 }))
 			   ->status,
 		416);
+	ASSERT_STR(rung_client_send(client, "DELETE", "/", .headers = FIELDS({ "Range", "bytes=-3", 0, 0 }))
+			   ->body,
+		"789");
+	ASSERT_INT(rung_client_send(client, "HEAD", "/", .headers = FIELDS({ "Range", "bytes=-3", 0, 0 }))
+			   ->status,
+		200);
 	rung_client_destroy(client);
 }
 
