@@ -108,6 +108,18 @@ static int index_of(const struct emulated_request *rules, const char *name)
 	return -1;
 }
 
+/* All that the client says under that name, as one list. */
+static const char *all_of(const struct making *making, const char *name)
+{
+	const char *all = NULL;
+	const struct rung_field *field;
+
+	for (size_t i = 0; (field = rung_request_field(making->env, i)); i++)
+		if (rung_names_equal(field->name, name))
+			all = all ? rung_printf(making->env, "%s, %s", all, field->value) : field->value;
+	return all;
+}
+
 static void pass_on_added(struct making *making, const struct rung_field *field, int which)
 {
 	const struct emulated_added *added = &making->rules->added[which];
@@ -127,7 +139,8 @@ static void pass_on_added(struct making *making, const struct rung_field *field,
 		return;
 	making->done |= 1U << which;
 	push(making, field->name,
-		added->place == PLACE_SET ? value_of(making, added) : join(making, added, field->value));
+		added->place == PLACE_SET ? value_of(making, added)
+					  : join(making, added, all_of(making, field->name)));
 }
 
 static bool goes_on(const struct making *making, const struct rung_field *field)
