@@ -87,6 +87,8 @@ struct emulated_answer {
 	bool groups;                       /* fields of one name stand together, spelled as the first */
 	bool hides_connection;             /* fields that Connection names */
 	bool measures;                     /* a short body of unknown length gets one */
+	bool measures_nothing;             /* an empty one alone does, behind all others but a type */
+	bool no_zero_with_head;            /* Content-Length: 0 is not in an answer to HEAD */
 	size_t cuts; /* whole bodies of up to so many bytes, when the client asked for a range; 0: never */
 };
 

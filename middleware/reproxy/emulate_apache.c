@@ -190,8 +190,9 @@ const struct emulation emulation_apache = {
 	.answer = { .kept = survive,
 		.hidden = hidden,
 		.last = last,
-
 		.hides_connection = true,
+		.measures_nothing = true,
+		.no_zero_with_head = true,
 		.joins_vary = true,
 		.cuts = 8192 },
 	.unreachable = 502,

@@ -544,6 +544,17 @@ static const char *value_of(const struct settling *settling, const char *name)
 	return field ? field->value : NULL;
 }
 
+/* What the server finds out last stands at the end, but for a type. */
+static void insert(struct settling *settling, const struct rung_field *field)
+{
+	size_t place = settling->type_at ? settling->type_at : settling->to_count;
+
+	if (place < settling->to_count)
+		settling->to[settling->to_count] = settling->to[place];
+	settling->to[place] = *field;
+	settling->to_count++;
+}
+
 static int put_range(struct settling *settling, long long from, long long size, long long all)
 {
 	struct rung_field *length = find(settling->rules, settling->to, settling->to_count, "Content-Length");
@@ -554,12 +565,38 @@ static int put_range(struct settling *settling, long long from, long long size, 
 
 	if (!text || (length && put_number(settling->at, length, is_part ? size : 0) < 0))
 		return -ENOMEM;
-	size_t place = settling->type_at ? settling->type_at : settling->to_count;
-	if (place < settling->to_count)
-		settling->to[settling->to_count] = settling->to[place];
-	settling->to[place] = (struct rung_field){ "Content-Range", text, 13, (uint32_t)strlen(text) };
-	settling->to_count++;
+	insert(settling, &(const struct rung_field){ "Content-Range", text, 13, (uint32_t)strlen(text) });
 	return 0;
+}
+
+/* A body in chunks that ends at once has a length after all; one that ends with its connection is seen to end too late. */
+static int measure_nothing(struct settling *settling)
+{
+	struct rung_response *res = settling->at->res;
+	const char *connection = rung_header_get(res, "Connection"), *bytes;
+	size_t size;
+
+	if (rung_body_size(res) >= 0 || res->status == 204 || res->status == 304 ||
+		(connection && rung_list_has(connection, "close")))
+		return 0;
+	int rc = begin_body(settling->at, 1, &bytes, &size);
+	if (rc <= 0)
+		return rc;
+	insert(settling, &(const struct rung_field){ "Content-Length", "0", 14, 1 });
+	return 0;
+}
+
+/* An answer to HEAD has no length that is 0: it may be that nobody made a body to measure. */
+static int drop_nothing(struct settling *settling)
+{
+	struct rung_field *length = find(settling->rules, settling->to, settling->to_count, "Content-Length");
+
+	if (strcmp(settling->at->env->method, "HEAD") != 0 || !length || strcmp(length->value, "0") != 0)
+		return 0;
+	settling->to_count--;
+	memmove(length, length + 1, (size_t)(settling->to + settling->to_count - length) * sizeof *length);
+	rung_body_close(settling->at->res);
+	return emulated_unmeasured(settling->at);
 }
 
 /* Apache reads no blanks in a Range. */
@@ -632,6 +669,10 @@ int emulated_settle(struct emulated *at)
 		group(&settling);
 	if (settling.rules->cuts)
 		rc = cut(&settling);
+	if (rc >= 0 && settling.rules->measures_nothing)
+		rc = measure_nothing(&settling);
+	if (rc >= 0 && settling.rules->no_zero_with_head)
+		rc = drop_nothing(&settling);
 	res->exact_ = true;
 	return rc < 0 ? rc : rung_header_replace(res, settling.to, settling.to_count);
 }

@@ -86,7 +86,32 @@ Test(rung_reproxy_emulate, apache_cuts_a_range_that_the_target_ignores)
 	rung_client_destroy(client);
 }
 
-Test(rung_reproxy_emulate, apache_follows_one_hop)
+Test(reproxy_emulate, apache_measures_a_body_that_is_empty)
+{
+	struct rung_client *client = emulated_client(RUNG_EMULATE_APACHE,
+		emulated_app_saying(
+			SAYS(.fields = FIELDS({ "Content-Type", "a/b", 0, 0 }, { "Set-Cookie", "a=1", 0, 0 },
+				     URL("http://target.internal/")))),
+		emulated_app_saying(SAYS(.body = "", .is_chunked = true)));
+
+	EXPECT_ANSWER(client, "200\nSet-Cookie: a=1\nContent-Length: 0\nContent-Type: a/b\n\n");
+	ASSERT_STR(emulated_text(rung_client_send(client, "HEAD", "/")),
+		"200\nSet-Cookie: a=1\nContent-Type: a/b\n\n");
+	rung_client_destroy(client);
+	client = emulated_client(RUNG_EMULATE_APACHE,
+		emulated_app_saying(SAYS(.fields = FIELDS({ "Content-Length", "0", 0, 0 }))),
+		emulated_teller());
+	ASSERT_STR(emulated_text(rung_client_send(client, "HEAD", "/")), "200\n\n");
+	rung_client_destroy(client);
+	client = emulated_client(RUNG_EMULATE_APACHE,
+		emulated_app_saying(SAYS(.fields = FIELDS({ "Connection", "close", 0, 0 }), .body = "",
+			.is_chunked = true)),
+		emulated_teller());
+	EXPECT_ANSWER(client, "200\n\n");
+	rung_client_destroy(client);
+}
+
+Test(reproxy_emulate, apache_follows_one_hop)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_APACHE,
 		emulated_app_saying(SAYS(.fields = FIELDS(URL("http://target.internal/")))),
@@ -101,10 +126,11 @@ Test(rung_reproxy_emulate, apache_shows_the_app_its_capabilities_and_a_tidy_path
 	struct rung_client *client =
 		emulated_client(RUNG_EMULATE_APACHE, emulated_teller(), emulated_teller());
 	const struct rung_reply *reply = rung_client_send(client, "GET", "/a//b/./c/../%64%2Fe%20",
-		.headers = FIELDS({ "X-Proxy-Capabilities", "mine", 0, 0 }));
+		.headers = FIELDS(
+			{ "X-Proxy-Capabilities", "mine", 0, 0 }, { "X-Proxy-Capabilities", "too", 0, 0 }));
 
 	ASSERT_STR(reply->body,
-		"GET /a/b/d/e%20\nX-Proxy-Capabilities: mine, reproxy-file\nX-Forwarded-For: 127.0.0.1\n"
+		"GET /a/b/d/e%20\nX-Proxy-Capabilities: mine, too, reproxy-file\nX-Forwarded-For: 127.0.0.1\n"
 		"X-Forwarded-Host: localhost\nX-Forwarded-Server: localhost\nlocalhost got 0");
 	rung_client_destroy(client);
 }
