@@ -42,7 +42,7 @@ struct emulated_added {
 };
 
 struct emulated_request {
-	const char *const *only;     /* of the client's fields; NULL: all */
+	const char *const *only;     /* of the client's fields, as they are spelled here; NULL: all */
 	const char *const *left_out; /* of them */
 	bool no_underscores;         /* fields with "_" in their names go, too */
 	bool joins;                  /* fields of one name become one */

@@ -190,6 +190,7 @@ const struct emulation emulation_perlbal = {
 		.taken = taken,
 		.taken_partial = taken_partial,
 		.joins = true,
+		.groups = true,
 		.asker_status = true,
 		.hidden = hidden },
 	.unreachable = 503,

@@ -143,12 +143,20 @@ static void pass_on_added(struct making *making, const struct rung_field *field,
 					  : join(making, added, all_of(making, field->name)));
 }
 
+/* The name as it is listed, or NULL. */
+static const char *spelled(const char *const *names, const struct rung_field *field)
+{
+	while (*names && !emulated_is(field, *names))
+		names++;
+	return *names;
+}
+
 static bool goes_on(const struct making *making, const struct rung_field *field)
 {
 	const struct emulated_request *rules = making->rules;
 
 	if (rules->only)
-		return emulated_is_listed(rules->only, field);
+		return spelled(rules->only, field) != NULL;
 	if (rules->no_empty && field->value_size == 0)
 		return false;
 	if (rules->no_underscores && memchr(field->name, '_', field->name_size))
@@ -184,6 +192,8 @@ static void pass_on(struct making *making, const struct rung_field *field)
 		pass_on_added(making, field, which);
 	else if (!goes_on(making, field))
 		return;
+	else if (making->rules->only)
+		push(making, spelled(making->rules->only, field), field->value);
 	else if (rung_names_equal(field->name, "Content-Length"))
 		push(making, field->name, length_of(making));
 	else

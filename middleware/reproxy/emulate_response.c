@@ -134,6 +134,7 @@ static int note_asked(struct emulated *at)
 	at->asked_status = at->res->status;
 	at->asked_size = rung_body_size(at->res);
 	if (!at->rules->answer.on_asker || at->rules->answer.by_spelling || at->asked_size < 0 ||
+		at->asked_status == 204 || at->asked_status == 304 ||
 		rung_header_get(at->res, "Content-Length"))
 		return 0;
 	return put_number(at, &at->asked[at->asked_count++], at->asked_size);
@@ -433,6 +434,19 @@ static bool is_taken(const struct settling *settling, const struct rung_field *f
 		       emulated_is_listed(settling->rules->taken_partial, field));
 }
 
+/* Of a target, what is taken and the asker has not, in the order of the names. */
+static void put_taken(struct settling *settling, const char *const *names)
+{
+	struct emulated *at = settling->at;
+
+	for (; names && *names; names++)
+		for (size_t i = 0; i < settling->from_count; i++)
+			if (emulated_is(&settling->from[i], *names) &&
+				is_taken(settling, &settling->from[i]) &&
+				!find(settling->rules, at->held, at->held_count, *names))
+				put(settling, &settling->from[i]);
+}
+
 /* The asker's fields; those of the target that are taken stand in their place, or behind them. Where all are taken, a name
  * that stands several times is replaced as a whole. */
 static void settle_on_asker(struct settling *settling)
@@ -460,6 +474,11 @@ static void settle_on_asker(struct settling *settling)
 				one.name_size = held->name_size;
 				put(settling, &one);
 			}
+	}
+	if (rules->taken && !at->is_file && !at->keeps_asker) {
+		put_taken(settling, rules->taken);
+		put_taken(settling, rules->taken_partial);
+		return;
 	}
 	for (size_t i = 0; i < settling->from_count; i++)
 		if (is_taken(settling, &settling->from[i]) &&

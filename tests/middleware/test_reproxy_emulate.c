@@ -183,13 +183,29 @@ Test(rung_reproxy_emulate, perlbal_answers_with_the_apps_fields_and_status)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_PERLBAL,
 		emulated_app_saying(SAYS(.status = 404,
-			.fields = FIELDS({ "Content-Type", "a/b", 0, 0 }, URL("http://target.internal/t"),
-				{ "X-App", "1", 0, 0 }))),
+			.fields = FIELDS({ "Content-Type", "a/b", 0, 0 }, { "Set-Cookie", "a=1", 0, 0 },
+				URL("http://target.internal/t"), { "X-App", "1", 0, 0 },
+				{ "Set-Cookie", "b=2", 0, 0 }))),
 		emulated_app_saying(
 			SAYS(.fields = FIELDS({ "Content-Type", "c/d", 0, 0 }, { "Set-Cookie", "t=1", 0, 0 }),
 				.body = "body")));
 
-	EXPECT_ANSWER(client, "404\nContent-Type: a/b\nX-App: 1\nContent-Length: 4\n\nbody");
+	EXPECT_ANSWER(client,
+		"404\nContent-Type: a/b\nSet-Cookie: a=1\nSet-Cookie: b=2\nX-App: 1\nContent-Length: 4\n\nbody");
+	rung_client_destroy(client);
+}
+
+Test(reproxy_emulate, perlbal_takes_the_length_of_a_part_first)
+{
+	struct rung_client *client = emulated_client(RUNG_EMULATE_PERLBAL,
+		emulated_app_saying(SAYS(.status = 204, .fields = FIELDS(URL("http://target.internal/")))),
+		emulated_app_saying(SAYS(.status = 206,
+			.fields = FIELDS(
+				{ "Content-Range", "bytes 0-3/9", 0, 0 }, { "Accept-Ranges", "bytes", 0, 0 }),
+			.body = "part")));
+
+	EXPECT_ANSWER(
+		client, "206\nContent-Length: 4\nAccept-Ranges: bytes\nContent-Range: bytes 0-3/9\n\npart");
 	rung_client_destroy(client);
 }
 
@@ -199,7 +215,7 @@ Test(rung_reproxy_emulate, perlbal_sends_range_and_host_alone)
 		emulated_app_saying(SAYS(.fields = FIELDS(URL("http://target.internal")))),
 		emulated_teller());
 	const struct rung_reply *reply = rung_client_send(client, "PUT", "/", .body = "x",
-		.headers = FIELDS({ "Cookie", "c=1", 0, 0 }, { "Range", "bytes=0-", 0, 0 }));
+		.headers = FIELDS({ "Cookie", "c=1", 0, 0 }, { "range", "bytes=0-", 0, 0 }));
 
 	ASSERT_STR(reply->body, "GET /\nRange: bytes=0-\nlocalhost got 0");
 	rung_client_destroy(client);
@@ -244,7 +260,7 @@ Test(rung_reproxy_emulate, perlbal_prefers_a_file)
 		emulated_teller());
 
 	EXPECT_ANSWER(client,
-		"200\nX-Reproxy-Url: http://target.internal/\nContent-Length: 10\nAccept-Ranges: bytes\n\n0123456789");
+		"200\nX-Reproxy-Url: http://target.internal/\nAccept-Ranges: bytes\nContent-Length: 10\n\n0123456789");
 	const struct rung_reply *reply =
 		rung_client_send(client, "GET", "/", .headers = FIELDS({ "Range", "bytes=2-4", 0, 0 }));
 	ASSERT_INT(reply->status, 206);
