@@ -63,8 +63,8 @@ enum emulated_input {
 struct emulated_kept {
 	const char *name;
 	enum {
-		KEEP_BEFORE,  /* a line of its own, before the target's */
-		KEEP_SET,     /* in place of the target's, else at the end, as it is spelled here */
+		KEEP_BEFORE, /* a line of its own, before the target's */
+		KEEP_SET, /* in place of the target's, else at the end, as it is spelled here; lines become one */
 		KEEP_TYPE,    /* the same, but behind all others, and not with 204 and 304 */
 		KEEP_DEFAULT, /* where the target has none */
 	} how;

@@ -72,6 +72,16 @@ static void note_charset(struct emulated *at, const char *type)
 	at->charset = size ? rung_strndup(at->env, charset, size) : NULL;
 }
 
+/* Puts a value behind another, in one line. */
+static void append(struct emulated *at, struct rung_field *before, const char *value)
+{
+	const char *both = rung_printf(at->env, "%s,%s", before->value, value);
+
+	at->no_memory = at->no_memory || !both;
+	before->value = both ? both : before->value;
+	before->value_size = (uint32_t)strlen(before->value);
+}
+
 static void hold_one(struct emulated *at, const struct rung_field *field)
 {
 	const struct emulated_kept *how = kept(&at->rules->answer, field);
@@ -81,7 +91,9 @@ static void hold_one(struct emulated *at, const struct rung_field *field)
 	struct rung_field *before = how->how == KEEP_BEFORE
 					    ? NULL
 					    : find(&at->rules->answer, at->held, at->held_count, field->name);
-	if (before)
+	if (before && how->how == KEEP_SET)
+		append(at, before, field->value);
+	else if (before)
 		*before = *field;
 	else
 		at->held[at->held_count++] = *field;
@@ -296,7 +308,7 @@ static void put_first(struct settling *settling, const char *name)
 	if (!field)
 		return;
 	struct rung_field first = { name, field->value, (uint32_t)strlen(name), field->value_size };
-	if (is_type && at->res->status == 304 && at->is_file)
+	if (is_type && (!*field->value || (at->res->status == 304 && at->is_file)))
 		return;
 	if (is_type && at->charset && !find_charset(field->value)) {
 		const char *value = rung_printf(at->env, "%s; charset=%s", field->value, at->charset);

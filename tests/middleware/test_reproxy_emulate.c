@@ -19,6 +19,7 @@ Test(rung_reproxy_emulate, apache_restores_four_fields_and_puts_cookies_last)
 		emulated_app_saying(SAYS(.status = 500,
 			.fields = FIELDS({ "Set-Cookie", "a=1", 0, 0 }, { "Content-Type", "a/b", 0, 0 },
 				{ "ETag", "\"a\"", 0, 0 }, { "X-App", "1", 0, 0 },
+				{ "Content-Disposition", "a", 0, 0 }, { "Content-Disposition", "b", 0, 0 },
 				URL("http://target.internal/t")))),
 		emulated_app_saying(SAYS(.fields = FIELDS({ "Set-Cookie", "t=1", 0, 0 },
 						 { "Vary", "A", 0, 0 }, { "content-type", "c/d", 0, 0 },
@@ -27,7 +28,7 @@ Test(rung_reproxy_emulate, apache_restores_four_fields_and_puts_cookies_last)
 
 	EXPECT_ANSWER(client,
 		"200\nVary: A,B\ncontent-type: a/b\nContent-Length: 4\nSet-Cookie: a=1\nSet-Cookie: t=1\n"
-		"ETag: \"a\"\n\nbody");
+		"Content-Disposition: a,b\nETag: \"a\"\n\nbody");
 	rung_client_destroy(client);
 }
 

@@ -55,6 +55,11 @@ Test(reproxy_emulate_nginx, a_charset_of_the_targets_own_stays)
 
 	ASSERT_STR(rung_reply_header(rung_client_get(client, "/"), "Content-Type"), "c/d; charset=y");
 	rung_client_destroy(client);
+	client = emulated_client(RUNG_EMULATE_NGINX,
+		emulated_app_saying(SAYS(.fields = FIELDS(ASKS, { "Content-Type", "a/b; charset=x", 0, 0 }))),
+		emulated_app_saying(SAYS(.fields = FIELDS({ "Content-Type", "", 0, 0 }))));
+	EXPECT_ANSWER(client, "200\nContent-Length: 0\n\n");
+	rung_client_destroy(client);
 }
 
 Test(reproxy_emulate_nginx, what_does_not_ask_passes_in_nginxs_order)
