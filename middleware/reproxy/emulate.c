@@ -57,7 +57,7 @@ int emulated_status(struct emulated *at, int status, const char *format, ...)
 		NULL; /* it has nothing to do with what asked, but for lines that are in the answer already */
 	forget_type(at);
 	rung_log(at->env, RUNG_LOG_INFO, "rung: reproxy as %s: %d, %s", at->rules->name, status, text);
-	return 0;
+	return at->rules->page ? at->rules->page(at) : 0;
 }
 
 char *emulated_copy(struct emulated *at, const char *text, size_t size)

@@ -117,6 +117,7 @@ struct emulation {
 	bool case_counts;          /* in names of .asks */
 	enum emulated_input input; /* of the targets */
 	struct emulated_answer answer;
+	int (*page)(struct emulated *at);    /* of a status of its own; NULL: an empty one */
 	int unreachable, no_answer, timeout; /* statuses */
 };
 
@@ -193,7 +194,7 @@ int emulated_call(struct emulated *at, const struct rung_app *app, const struct 
 /* Answers with an app of this process, which sees that path. */
 int emulated_app(struct emulated *at, const struct rung_app *app, const char *path, const char *query);
 
-/* Answers with a status of the server's own, and records why. Returns 0. */
+/* Answers with a status of the server's own, and records why. Returns 0 or a negative errno. */
 int emulated_status(struct emulated *at, int status, const char *format, ...) RUNG_PRINTF(3, 4);
 
 /* Turns what a fetch gave into the server's status. Returns 0 or a negative errno. */

@@ -146,6 +146,28 @@ static bool may_ask(const struct emulated *at, const struct emulated_ask *ask)
 	return is_true(rung_header_get(at->res, ask->field));
 }
 
+/* A page that Perlbal makes itself. */
+static int page(struct emulated *at)
+{
+	static const struct {
+		int status;
+		const char *reason;
+	} known[] = { { 400, "Bad request" }, { 404, "Not Found" }, { 500, "Internal Server Error" },
+		{ 503, "Service Unavailable" } };
+	size_t i = 0;
+
+	while (i < sizeof known / sizeof *known && known[i].status != at->res->status)
+		i++;
+	const char *text =
+		i < sizeof known / sizeof *known
+			? rung_printf(at->env, "<h1>%d - %s</h1>\n", known[i].status, known[i].reason)
+			: rung_printf(at->env, "<h1>%d</h1>\n", at->res->status);
+	if (!text)
+		return -ENOMEM;
+	rung_header_static(at->res, "Content-Type", "text/html");
+	return rung_body_static(at->res, text, strlen(text));
+}
+
 /* A body that it does not wait for, in chunks or with HEAD, is taken for a second request. */
 static int admit(struct emulated *at)
 {
@@ -186,6 +208,7 @@ const struct emulation emulation_perlbal = {
 	.asks = asks,
 	.may_ask = may_ask,
 	.input = INPUT_NONE,
+	.page = page,
 	.answer = { .on_asker = true,
 		.taken = taken,
 		.taken_partial = taken_partial,

@@ -251,7 +251,18 @@ Test(rung_reproxy_emulate, perlbal_tries_on_until_one_is_good)
 	}
 }
 
-Test(rung_reproxy_emulate, perlbal_prefers_a_file)
+Test(reproxy_emulate, perlbal_has_a_page_of_its_own)
+{
+	struct rung_client *client = emulated_client(RUNG_EMULATE_PERLBAL,
+		emulated_app_saying(SAYS(.fields = FIELDS({ "X-App", "1", 0, 0 }, URL("http://elsewhere/")))),
+		emulated_teller());
+
+	EXPECT_ANSWER(client,
+		"503\nContent-Type: text/html\nContent-Length: 35\n\n<h1>503 - Service Unavailable</h1>\n");
+	rung_client_destroy(client);
+}
+
+Test(reproxy_emulate, perlbal_prefers_a_file)
 {
 	tree_make();
 	tree_put("ten", "0123456789");
