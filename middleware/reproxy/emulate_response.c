@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
 
 static bool is_same(const struct emulated_answer *rules, const char *a, const char *b)
 {
@@ -638,6 +639,82 @@ static bool asks_for_range(const struct rung_env *env)
 	return range && !strpbrk(range, " \t");
 }
 
+/* One part with its head, or the end, behind what there is. */
+static char *put_part(char *to, const char *head, const char *bytes, size_t size)
+{
+	size_t head_size = strlen(head);
+
+	memcpy(to, head, head_size);
+	if (size)
+		memcpy(to + head_size, bytes, size);
+	return to + head_size + size;
+}
+
+/* Type and length of several parts. */
+static int put_multipart(struct settling *settling, const char *boundary, size_t size)
+{
+	struct rung_field *length = find(settling->rules, settling->to, settling->to_count, "Content-Length");
+	struct rung_field *type = find(settling->rules, settling->to, settling->to_count, "Content-Type");
+	const char *value = rung_printf(settling->at->env, "multipart/byteranges; boundary=%s", boundary);
+
+	if (!value || (length && put_number(settling->at, length, (int64_t)size) < 0))
+		return -ENOMEM;
+	if (!type)
+		type = &settling->to[settling->to_count++];
+	*type = (struct rung_field){ "Content-Type", value, 12, (uint32_t)strlen(value) };
+	return 0;
+}
+
+/* Several ranges become parts, each with a head as Apache writes it. */
+static int cut_several(
+	struct settling *settling, const char *bytes, long long all, const struct rung_range_set *set)
+{
+	struct emulated *at = settling->at;
+	const char *type = value_of(settling, "Content-Type"), *heads[RUNG_MAX_RANGES + 1];
+	size_t size = 0;
+	uint64_t random;
+
+	if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+		return -EIO;
+	const char *boundary = rung_printf(at->env, "%016llx", (unsigned long long)random);
+	for (size_t i = 0; boundary && i <= set->count; i++) {
+		const struct rung_range *range = &set->ranges[i];
+
+		heads[i] = i == set->count
+				   ? rung_printf(at->env, "\r\n--%s--\r\n", boundary)
+				   : rung_printf(at->env,
+					     "\r\n--%s\r\n%s%s%sContent-range: bytes %lld-%lld/%lld\r\n\r\n",
+					     boundary, type ? "Content-type: " : "", type ? type : "",
+					     type ? "\r\n" : "", (long long)range->offset,
+					     (long long)(range->offset + range->length - 1), all);
+		if (!heads[i])
+			return -ENOMEM;
+		size += strlen(heads[i]) + (i < set->count ? (size_t)range->length : 0);
+	}
+	char *text = boundary ? rung_alloc(at->env, size) : NULL, *to = text;
+	if (!text)
+		return -ENOMEM;
+	for (size_t i = 0; i < set->count; i++)
+		to = put_part(to, heads[i], bytes + set->ranges[i].offset, (size_t)set->ranges[i].length);
+	put_part(to, heads[set->count], NULL, 0);
+	rung_body_static(at->res, text, size);
+	at->res->status = 206;
+	return put_multipart(settling, boundary, size);
+}
+
+/* Whatever the method is; but the answer to HEAD has nothing to cut, and what is cut already stays so. */
+static bool may_cut(const struct settling *settling)
+{
+	const struct emulated *at = settling->at;
+	const char *type = value_of(settling, "Content-Type");
+	int64_t all = rung_body_size(at->res);
+
+	return at->res->status == 200 && all > 0 && all <= (int64_t)settling->rules->cuts &&
+	       asks_for_range(at->env) && strcmp(at->env->method, "HEAD") != 0 &&
+	       !value_of(settling, "Content-Range") &&
+	       !(type && strncasecmp(type, "multipart/byteranges", 20) == 0);
+}
+
 static int cut(struct settling *settling)
 {
 	struct emulated *at = settling->at;
@@ -647,19 +724,16 @@ static int cut(struct settling *settling)
 	struct rung_range_set set;
 	time_t when = -1;
 	size_t size;
-	/* Whatever the method is; but the answer to HEAD has nothing to cut. */
-	const struct rung_env *get = rung_rewrite(at->env, &(const struct rung_target){ .method = "GET" });
 
+	if (!may_cut(settling))
+		return 0;
+	const struct rung_env *get = rung_rewrite(at->env, &(const struct rung_target){ .method = "GET" });
 	if (!get)
 		return -ENOMEM;
-	if (res->status != 200 || strcmp(at->env->method, "HEAD") == 0 || all <= 0 ||
-		all > (int64_t)settling->rules->cuts || value_of(settling, "Content-Range") ||
-		!asks_for_range(at->env))
-		return 0;
 	if (modified && rung_http_date_parse(modified, &when) < 0)
 		when = -1;
 	enum rung_range_kind kind = rung_ranges(get, value_of(settling, "ETag"), when, all, &set);
-	if (kind == RUNG_RANGE_ALL || (kind == RUNG_RANGE_PART && set.count > 1))
+	if (kind == RUNG_RANGE_ALL)
 		return 0;
 	if (kind == RUNG_RANGE_UNSATISFIABLE) {
 		rung_body_close(res);
@@ -669,6 +743,8 @@ static int cut(struct settling *settling)
 	int rc = begin_body(at, settling->rules->cuts + 1, &bytes, &size);
 	if (rc <= 0 || (int64_t)size != all)
 		return rc < 0 ? rc : 0;
+	if (set.count > 1)
+		return cut_several(settling, bytes, all, &set);
 	rung_body_static(res, bytes + set.ranges[0].offset, (size_t)set.ranges[0].length);
 	res->status = 206;
 	return put_range(settling, set.ranges[0].offset, set.ranges[0].length, all);

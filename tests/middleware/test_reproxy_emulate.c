@@ -87,6 +87,29 @@ Test(rung_reproxy_emulate, apache_cuts_a_range_that_the_target_ignores)
 	rung_client_destroy(client);
 }
 
+Test(reproxy_emulate, apache_makes_parts_of_several_ranges)
+{
+	struct rung_client *client = emulated_client(RUNG_EMULATE_APACHE,
+		emulated_app_saying(SAYS(.fields = FIELDS(URL("http://target.internal/")))),
+		emulated_app_saying(
+			SAYS(.fields = FIELDS({ "Content-Type", "c/d", 0, 0 }), .body = "0123456789")));
+	const struct rung_reply *reply =
+		rung_client_send(client, "GET", "/", .headers = FIELDS({ "Range", "bytes=0-1,-3", 0, 0 }));
+	static const char type[] = "multipart/byteranges; boundary=";
+	const char *got = rung_reply_header(reply, "Content-Type"), *boundary = got + sizeof type - 1;
+	char expected[512];
+
+	ASSERT_INT(reply->status, 206);
+	cr_assert(strncmp(got, type, sizeof type - 1) == 0 && strlen(boundary) == 16);
+	snprintf(expected, sizeof expected,
+		"\r\n--%s\r\nContent-type: c/d\r\nContent-range: bytes 0-1/10\r\n\r\n01"
+		"\r\n--%s\r\nContent-type: c/d\r\nContent-range: bytes 7-9/10\r\n\r\n789\r\n--%s--\r\n",
+		boundary, boundary, boundary);
+	ASSERT_STR(reply->body, expected);
+	cr_assert(!rung_reply_header(reply, "Content-Range"));
+	rung_client_destroy(client);
+}
+
 Test(reproxy_emulate, apache_measures_a_body_that_is_empty)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_APACHE,
