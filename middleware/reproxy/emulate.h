@@ -264,7 +264,8 @@ struct emulated_file {
 		type; /* NULL: no Content-Type; "": by its name; else where that tells none of the few that all know */
 	int64_t expected; /* its size; 0: any */
 	const char *(*etag)(const struct rung_env *env, int64_t size, int64_t mtime_ns); /* NULL: none */
-	/* What of it was asked for, as a status: 200, 206 with *ret_range, 416; NULL: as RFC 9110 has it. */
+	/* What of it was asked for, as a status: 200, 206 with *ret_range, 416; NULL: as RFC 9110 has it. If-Range comes first
+	 * where .conditional. */
 	int (*range)(const struct rung_env *env, int64_t size, struct rung_range *ret_range);
 	bool always_ranges; /* says Accept-Ranges with a part of it, too */
 	bool conditional;   /* has Last-Modified, and preconditions count */

@@ -105,6 +105,20 @@ static int range_of(
 	return 206;
 }
 
+/* Whether what a client has a part of is still the same; either validator has to be the very one. */
+static bool is_same_state(const struct rung_env *env, const char *etag, time_t modified)
+{
+	const char *known = rung_request_header(env, "If-Range");
+	char date[RUNG_HTTP_DATE_SIZE];
+
+	if (!known)
+		return true;
+	if (*known && known[strlen(known) - 1] == '"')
+		return etag && strcmp(known, etag) == 0;
+	rung_http_date(modified, date);
+	return strcmp(known, date) == 0;
+}
+
 /* The body, or the part of it that was asked for. */
 static int send(struct emulated *at, const struct emulated_file *file, int fd, const struct stat *stat,
 	const char *etag)
@@ -112,7 +126,12 @@ static int send(struct emulated *at, const struct emulated_file *file, int fd, c
 	struct rung_range range = { .length = stat->st_size };
 	long long size = stat->st_size, from;
 
-	at->res->status = file->range ? file->range(at->env, size, &range) : range_of(at, etag, stat, &range);
+	if (!file->range)
+		at->res->status = range_of(at, etag, stat, &range);
+	else if (file->conditional && !is_same_state(at->env, etag, stat->st_mtime))
+		at->res->status = 200;
+	else
+		at->res->status = file->range(at->env, size, &range);
 	if (file->always_ranges || at->res->status == 200)
 		rung_header_static(at->res, "Accept-Ranges", "bytes");
 	if (at->res->status == 416) {

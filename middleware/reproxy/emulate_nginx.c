@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 /* -- paths ------------------------------------------------------------------------------------------------------- */
@@ -255,6 +256,67 @@ static const char *etag(const struct rung_env *env, int64_t size, int64_t mtime_
 		env, "\"%llx-%llx\"", (unsigned long long)(mtime_ns / 1000000000), (unsigned long long)size);
 }
 
+static const char *skip_blanks(const char *at)
+{
+	return at + strspn(at, " ");
+}
+
+/* A number that may have blanks behind it; NULL where there is none, or one too large. */
+static const char *take_number(const char *at, int64_t *ret_number)
+{
+	size_t digits = strspn(at, "0123456789");
+
+	if (!digits || digits > 18)
+		return NULL;
+	*ret_number = strtoll(at, NULL, 10);
+	return skip_blanks(at + digits);
+}
+
+/* One member, up to the comma or the end; its length is 0 or less where it lies outside. NULL: it is no range. */
+static const char *take_range(const char *at, int64_t size, struct rung_range *ret_range)
+{
+	int64_t from = 0, to = size - 1;
+
+	at = skip_blanks(at);
+	if (*at == '-') {
+		at = take_number(at + 1, &to);
+		from = at && to < size ? size - to : 0;
+		to = size - 1;
+	} else {
+		at = take_number(at, &from);
+		at = at && *at == '-' ? skip_blanks(at + 1) : NULL;
+		if (at && *at && *at != ',')
+			at = take_number(at, &to);
+	}
+	*ret_range = (struct rung_range){ from, (to < size ? to + 1 : size) - from };
+	return at && (!*at || *at == ',') ? at : NULL;
+}
+
+/* nginx calls 416 what it cannot read, and sends the whole where a range is empty from its start. Of several parts it would
+ * make one body; here the whole is sent. */
+static int range(const struct rung_env *env, int64_t size, struct rung_range *ret_range)
+{
+	const char *at = rung_request_header(env, "Range");
+	size_t count = 0;
+
+	if (!at || strncasecmp(at, "bytes=", 6) != 0 || !at[6])
+		return 200;
+	for (at += 5; at && (*at == ',' || !count);) {
+		struct rung_range one;
+
+		at = take_range(at + 1, size, &one);
+		if (!at)
+			return 416;
+		if (one.length <= 0 && one.offset == 0)
+			return 200;
+		if (one.length > 0 && !count++)
+			*ret_range = one;
+		if (!*at)
+			break;
+	}
+	return !count ? 416 : count > 1 ? 200 : 206;
+}
+
 /* index.html, the default of `index`. */
 static int serve_index(struct emulated *at, struct emulated_file *file)
 {
@@ -271,7 +333,7 @@ static int serve_index(struct emulated *at, struct emulated_file *file)
 static int serve(struct emulated *at, const struct rung_location *location, const char *rest)
 {
 	const char *type = location->type ? location->type : "";
-	struct emulated_file file = { .type = type, .etag = etag, .conditional = true };
+	struct emulated_file file = { .type = type, .etag = etag, .range = range, .conditional = true };
 
 	file.path = rung_printf(at->env, "%s/%s", location->folder, rest);
 	if (!file.path)

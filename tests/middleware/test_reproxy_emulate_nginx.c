@@ -307,6 +307,24 @@ Test(reproxy_emulate_nginx, a_folder_is_served_as_nginx_does)
 	ASSERT_INT(reply->status, 206);
 	ASSERT_STR(reply->body, "234");
 	cr_assert(!rung_reply_header(reply, "Accept-Ranges"));
+	static const struct {
+		const char *range;
+		int status;
+		const char *part;
+	} cases[] = { { "bytes=z", 416, NULL }, { "bytes= 2 - 4 ", 206, "234" }, { "bytes=-3", 206, "789" },
+		{ "bytes=-99", 206, "0123456789" }, { "bytes=99-,8-", 206, "89" }, { "bytes=4-2", 416, NULL },
+		{ "bytes=0-1,", 416, NULL }, { "items=z", 200, NULL }, { "bytes=10-", 416, NULL },
+		{ "bytes=9-", 206, "9" }, { "bytes=-", 416, NULL }, { "bytes=1-2,4-5", 200, NULL } };
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		reply = rung_client_send(
+			client, "GET", "/", .headers = FIELDS({ "Range", cases[i].range, 0, 0 }));
+		cr_assert(reply->status == cases[i].status, "%s: %d", cases[i].range, reply->status);
+		if (cases[i].part)
+			ASSERT_STR(reply->body, cases[i].part);
+	}
+	reply = rung_client_send(client, "GET", "/",
+		.headers = FIELDS({ "Range", "bytes=z", 0, 0 }, { "If-Range", "\"other\"", 0, 0 }));
+	ASSERT_INT(reply->status, 200);
 	reply = rung_client_send(client, "GET", "/", .headers = FIELDS({ "If-None-Match", etag, 0, 0 }));
 	ASSERT_INT(reply->status, 304);
 	cr_assert(!rung_reply_header(reply, "Content-Type"));
