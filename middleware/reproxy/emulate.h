@@ -88,6 +88,7 @@ struct emulated_answer {
 	bool hides_connection;             /* fields that Connection names */
 	bool measures;                     /* a short body of unknown length gets one */
 	bool measures_nothing;             /* an empty one alone does, behind all others but a type */
+	bool rewrites_dates;               /* as HTTP has them */
 	bool no_zero_with_head;            /* Content-Length: 0 is not in an answer to HEAD */
 	size_t cuts; /* whole bodies of up to so many bytes, when the client asked for a range; 0: never */
 };

@@ -192,6 +192,7 @@ const struct emulation emulation_apache = {
 		.last = last,
 		.hides_connection = true,
 		.measures_nothing = true,
+		.rewrites_dates = true,
 		.no_zero_with_head = true,
 		.joins_vary = true,
 		.cuts = 8192 },

@@ -291,10 +291,56 @@ static bool is_hidden(const struct settling *settling, const struct rung_field *
 	       (settling->connection && rung_list_has(settling->connection, field->name));
 }
 
+/* A date as Apache reads it: what stands before the first blank does not matter, nor does a zone. -1: it is none. */
+static time_t read_date(const char *text)
+{
+	static const struct {
+		const char *before;
+		size_t size;
+		const char *behind;
+	} forms[] = { { "Sun, ", 20, " GMT" }, { "Sun, 0", 19, " GMT" }, { "Sunday, ", 18, " GMT" },
+		{ "Sun ", 20, "" } };
+	const char *blank = strchr(text, ' '), *rest = blank ? blank + 1 : "";
+	char date[64];
+	time_t when;
+
+	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+		size_t size = forms[i].size;
+
+		if (strlen(rest) < size || (*forms[i].behind && rest[size] != ' '))
+			continue;
+		snprintf(date, sizeof date, "%s%.*s%s", forms[i].before, (int)size, rest, forms[i].behind);
+		if (rung_http_date_parse(date, &when) == 0)
+			return when;
+	}
+	return -1;
+}
+
+static void rewrite_date(const struct emulated *at, struct rung_field *field)
+{
+	char text[RUNG_HTTP_DATE_SIZE];
+	time_t when = read_date(field->value);
+
+	if (when < 0)
+		return;
+	rung_http_date(when, text);
+	if (strcmp(text, field->value) == 0)
+		return;
+	const char *value = rung_strndup(at->env, text, strlen(text));
+	field->value = value ? value : field->value;
+	field->value_size = (uint32_t)strlen(field->value);
+}
+
 static void put(struct settling *settling, const struct rung_field *field)
 {
-	if (!is_hidden(settling, field))
-		settling->to[settling->to_count++] = *field;
+	static const char *const dates[] = { "Expires", "Last-Modified", NULL };
+
+	if (is_hidden(settling, field))
+		return;
+	settling->to[settling->to_count] = *field;
+	if (settling->rules->rewrites_dates && emulated_is_listed(dates, field))
+		rewrite_date(settling->at, &settling->to[settling->to_count]);
+	settling->to_count++;
 }
 
 /* One of the fields that come first: the target's, else what is held. */
@@ -631,12 +677,21 @@ static int drop_nothing(struct settling *settling)
 	return emulated_unmeasured(settling->at);
 }
 
-/* Apache reads no blanks in a Range. */
+/* Apache reads no blanks in a Range, and no last 0 bytes. */
 static bool asks_for_range(const struct rung_env *env)
 {
 	const char *range = rung_request_header(env, "Range");
 
-	return range && !strpbrk(range, " \t");
+	if (!range || strpbrk(range, " \t"))
+		return false;
+	for (const char *at = range; (at = strpbrk(at, "=,")); at++)
+		if (at[1] == '-' && at[2] == '0') {
+			size_t zeros = strspn(at + 2, "0");
+
+			if (!at[2 + zeros] || at[2 + zeros] == ',')
+				return false;
+		}
+	return true;
 }
 
 /* One part with its head, or the end, behind what there is. */

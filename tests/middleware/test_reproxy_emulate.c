@@ -81,10 +81,32 @@ Test(rung_reproxy_emulate, apache_cuts_a_range_that_the_target_ignores)
 	ASSERT_STR(rung_client_send(client, "DELETE", "/", .headers = FIELDS({ "Range", "bytes=-3", 0, 0 }))
 			   ->body,
 		"789");
+	ASSERT_INT(rung_client_send(client, "GET", "/", .headers = FIELDS({ "Range", "bytes=-0", 0, 0 }))
+			   ->status,
+		200);
 	ASSERT_INT(rung_client_send(client, "HEAD", "/", .headers = FIELDS({ "Range", "bytes=-3", 0, 0 }))
 			   ->status,
 		200);
 	rung_client_destroy(client);
+}
+
+Test(reproxy_emulate, apache_rewrites_dates)
+{
+	static const char fixed[] = "Sun, 06 Nov 1994 08:49:37 GMT";
+	static const struct {
+		const char *date, *rewritten;
+	} cases[] = { { "Sunday, 06-Nov-94 08:49:37 GMT", fixed }, { "Sun Nov  6 08:49:37 1994", fixed },
+		{ "x 6 Nov 1994 08:49:37 +0000", fixed }, { "0", "0" },
+		{ "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37" } };
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct rung_client *client = emulated_client(RUNG_EMULATE_APACHE,
+			emulated_app_saying(SAYS(.fields = FIELDS(URL("http://target.internal/")))),
+			emulated_app_saying(SAYS(.fields = FIELDS({ "Expires", cases[i].date, 0, 0 }))));
+
+		ASSERT_STR(rung_reply_header(rung_client_get(client, "/"), "Expires"), cases[i].rewritten);
+		rung_client_destroy(client);
+	}
 }
 
 Test(reproxy_emulate, apache_makes_parts_of_several_ranges)
