@@ -28,6 +28,7 @@ struct emulated_added {
 		VALUE_SCHEME,
 		VALUE_SERVER, /* the server's own name */
 		VALUE_VIA,
+		VALUE_LESS, /* the client's number, less .text, where there is one */
 		VALUE_NONE, /* of the client's alone */
 	} value;
 	enum {

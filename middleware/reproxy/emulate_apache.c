@@ -10,6 +10,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* -- Max-Forwards -------------------------------------------------------------------------------------------------- */
+
+/* What is left of it; -1 where there is none. What is no number is 0. */
+static long long forwards_left(const struct rung_env *env)
+{
+	const char *value = rung_request_header(env, "Max-Forwards");
+	char *end;
+
+	if (!value)
+		return -1;
+	long long left = strtoll(value, &end, 10);
+	return *end || end == value || left < 0 ? 0 : left;
+}
+
+/* Each time it passes a request on takes one. At 0 it answers itself. */
+static int admit(struct emulated *at)
+{
+	if (forwards_left(at->env) != 0 || strcmp(at->env->method, "TRACE") == 0)
+		return 0;
+	return strcmp(at->env->method, "OPTIONS") == 0 ? 200 : 400;
+}
+
+/* Of its own answers only the one to OPTIONS is no error. */
+static int page(struct emulated *at)
+{
+	return at->res->status == 200 ? rung_header_static(at->res, "Allow", "TRACE") : 0;
+}
+
 /* -- URLs -------------------------------------------------------------------------------------------------------- */
 
 /* As apr_uri_parse takes a URL apart: any user goes, an empty port is none. Without a path, its query goes too. */
@@ -49,6 +77,9 @@ static int go(struct emulated *at, const char *urls)
 {
 	struct emulated_url all = { .uri = urls };
 	int fetched;
+
+	if (forwards_left(at->env) == 1)
+		return emulated_status(at, 502, "Max-Forwards does not let it pass on %.300s", urls);
 	int rc = emulated_try(at, urls, parse, NULL, &fetched);
 
 	if (rc < 0)
@@ -176,14 +207,18 @@ const struct emulation emulation_apache = {
 			{ "X-Forwarded-For", VALUE_CLIENT, PLACE_MERGED, NULL },
 			{ "X-Forwarded-Host", VALUE_HOST, PLACE_MERGED, NULL },
 			{ "X-Forwarded-Server", VALUE_SERVER, PLACE_MERGED, NULL },
-			{ "Content-Length", VALUE_LENGTH, PLACE_LAST, NULL } } },
+			{ "Content-Length", VALUE_LENGTH, PLACE_LAST, NULL },
+			{ "Max-Forwards", VALUE_LESS, PLACE_SET, "1" } } },
 	.target = { .left_out = not_passed_to_targets,
 		.joins = true,
 		.added = { { "X-Forwarded-For", VALUE_CLIENT, PLACE_MERGED, NULL },
 			{ "X-Forwarded-Host", VALUE_HOST, PLACE_MERGED, NULL },
 			{ "X-Forwarded-Server", VALUE_SERVER, PLACE_MERGED, NULL },
-			{ "Content-Length", VALUE_LENGTH, PLACE_LAST, NULL } } },
+			{ "Content-Length", VALUE_LENGTH, PLACE_LAST, NULL },
+			{ "Max-Forwards", VALUE_LESS, PLACE_SET, "2" } } },
 	.app_path = app_path,
+	.admit = admit,
+	.page = page,
 	.asks = asks,
 	.may_ask = emulated_may_ask,
 	.input = INPUT_ZERO,

@@ -5,6 +5,7 @@
 #include "emulate.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* One request as it is being made. */
@@ -61,9 +62,17 @@ static const char *server_name(const struct making *making)
 	return rung_strndup(making->env, name, end ? (size_t)(end + 1 - name) : strcspn(name, ":"));
 }
 
+/* Never below 0. */
+static const char *less(const struct rung_env *env, const char *from, const char *what)
+{
+	long long all = strtoll(from, NULL, 10), some = strtoll(what, NULL, 10);
+
+	return rung_printf(env, "%lld", all > some ? all - some : 0);
+}
+
 static const char *value_of(const struct making *making, const struct emulated_added *added)
 {
-	const char *address;
+	const char *address, *number;
 
 	switch (added->value) {
 	case VALUE_TEXT:
@@ -83,6 +92,9 @@ static const char *value_of(const struct making *making, const struct emulated_a
 		return server_name(making);
 	case VALUE_VIA:
 		return rung_printf(making->env, "1.1 %s", making->env->host);
+	case VALUE_LESS:
+		number = rung_request_header(making->env, added->name);
+		return number ? less(making->env, number, added->text) : NULL;
 	case VALUE_NONE:
 		break;
 	}

@@ -90,6 +90,29 @@ Test(rung_reproxy_emulate, apache_cuts_a_range_that_the_target_ignores)
 	rung_client_destroy(client);
 }
 
+Test(reproxy_emulate, apache_counts_forwards)
+{
+	static const struct {
+		const char *method, *left;
+		int status;
+	} cases[] = { { "GET", "0", 400 }, { "GET", "x", 400 }, { "GET", "3x", 400 }, { "GET", "1", 502 },
+		{ "GET", "2", 200 }, { "OPTIONS", "0", 200 } };
+	struct rung_client *client = emulated_client(RUNG_EMULATE_APACHE,
+		emulated_app_saying(SAYS(.fields = FIELDS(URL("http://target.internal/")))),
+		emulated_teller());
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const struct rung_reply *reply = rung_client_send(client, cases[i].method, "/",
+			.headers = FIELDS({ "Max-Forwards", cases[i].left, 0, 0 }));
+
+		cr_assert(reply->status == cases[i].status, "%s", cases[i].left);
+		cr_assert(!rung_reply_header(reply, "Allow") == (strcmp(cases[i].method, "GET") == 0));
+		if (strcmp(cases[i].left, "2") == 0)
+			ASSERT_HAS(reply->body, "Max-Forwards: 0\n");
+	}
+	rung_client_destroy(client);
+}
+
 Test(reproxy_emulate, apache_rewrites_dates)
 {
 	static const char fixed[] = "Sun, 06 Nov 1994 08:49:37 GMT";
