@@ -278,7 +278,10 @@ static int emit(struct play *play, struct rung_response *res, const char *url)
 			value = hostname_of(play, &uri);
 		else if (strcmp(value, "$uri") == 0)
 			value = request_uri_of(play, &uri);
-		set_exactly(res, pair[0], value);
+		if (takes_apart)
+			set_exactly(res, pair[0], value);
+		else
+			rung_header_add(res, pair[0], value);
 	}
 	return play->rig->answers_chunked ? answer_chunked(play, res, "", 0) : 0;
 }
@@ -303,6 +306,8 @@ static int answer(struct play *play, struct rung_response *res, const json_t *gi
 		emit(play, res, url);
 		return res->error;
 	}
+	if (strcmp(mode, "no_length") == 0)
+		rung_header(res, "Connection", "close");
 	if (strcmp(mode, "chunked_force") == 0 && play->rig->undecoded)
 		return answer_in_frames(play, res, body, size);
 	return strncmp(mode, "chunked", 7) == 0 || strcmp(mode, "no_length") == 0
