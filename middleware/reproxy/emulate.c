@@ -12,7 +12,7 @@
 
 /* -- telling ----------------------------------------------------------------------------------------------------- */
 
-void emulated_warn(const struct emulated *at, enum emulated_danger danger, const char *format, ...)
+void rung_emulated_warn(const struct emulated *at, enum emulated_danger danger, const char *format, ...)
 {
 	char text[1024];
 	va_list arguments;
@@ -42,7 +42,7 @@ static void forget_type(struct emulated *at)
 	at->charset = NULL;
 }
 
-int emulated_status(struct emulated *at, int status, const char *format, ...)
+int rung_emulated_status(struct emulated *at, int status, const char *format, ...)
 {
 	char text[1024];
 	va_list arguments;
@@ -60,7 +60,7 @@ int emulated_status(struct emulated *at, int status, const char *format, ...)
 	return at->rules->page ? at->rules->page(at) : 0;
 }
 
-char *emulated_copy(struct emulated *at, const char *text, size_t size)
+char *rung_emulated_copy(struct emulated *at, const char *text, size_t size)
 {
 	char *copy = rung_strndup(at->env, text, size);
 
@@ -68,7 +68,7 @@ char *emulated_copy(struct emulated *at, const char *text, size_t size)
 	return copy;
 }
 
-const char *emulated_asked(const struct emulated *at, const char *name)
+const char *rung_emulated_asked(const struct emulated *at, const char *name)
 {
 	for (size_t i = 0; i < at->asked_count; i++)
 		if (rung_names_equal(at->asked[i].name, name))
@@ -133,11 +133,11 @@ static void warn_of_view(
 	if (is_new(at, DANGER_CREDENTIALS))
 		for (size_t i = 0; rung_request_field(view, i); i++)
 			if (emulated_is_listed(credentials, rung_request_field(view, i)))
-				emulated_warn(at, DANGER_CREDENTIALS,
+				rung_emulated_warn(at, DANGER_CREDENTIALS,
 					"it sends the client's %s to %s; clear it for targets that are not yours",
 					rung_request_field(view, i)->name, url->host);
 	if (view->content_length && strcmp(view->method, "GET") == 0 && is_new(at, DANGER_BODY))
-		emulated_warn(at, DANGER_BODY,
+		rung_emulated_warn(at, DANGER_BODY,
 			"it sends the body of a %s again, on a GET; set proxy_pass_request_body off and "
 			"Content-Length \"\" in the location",
 			at->env->method);
@@ -150,13 +150,13 @@ static int no_view(const struct emulated *at)
 
 	if (!failure || failure->err != -ELOOP)
 		return rung_fail(at->env, -ENOMEM, "reproxy: no memory for a redispatch");
-	emulated_warn(at, DANGER_LOOP,
+	rung_emulated_warn(at, DANGER_LOOP,
 		"this request goes round without end, and here it is ended; a path through the server itself is a "
 		"new request to it, so count hops in the app, or refuse URIs that lead back");
 	return -ELOOP;
 }
 
-int emulated_fetch(struct emulated *at, const struct emulated_url *url)
+int rung_emulated_fetch(struct emulated *at, const struct emulated_url *url)
 {
 	const struct rung_app *app = find_app(at, url);
 	bool is_self = !app && is_front(at, url);
@@ -168,7 +168,7 @@ int emulated_fetch(struct emulated *at, const struct emulated_url *url)
 	const struct rung_failure *failure = rung_failure(at->env);
 	if (failure && failure->err)
 		rung_fail(at->env, 0, "%s", ""); /* what comes is told from what was */
-	struct rung_env *view = emulated_target_view(at, url);
+	struct rung_env *view = rung_emulated_target_view(at, url);
 	if (!view)
 		return no_view(at);
 	warn_of_view(at, view, url);
@@ -182,24 +182,24 @@ int emulated_fetch(struct emulated *at, const struct emulated_url *url)
 	return rc < 0 ? rc : FETCHED;
 }
 
-int emulated_judge(struct emulated *at, int fetched, const struct emulated_url *url)
+int rung_emulated_judge(struct emulated *at, int fetched, const struct emulated_url *url)
 {
 	const struct emulation *rules = at->rules;
 
 	if (fetched <= FETCHED)
 		return fetched;
 	if (fetched == FETCH_UNREACHABLE)
-		return emulated_status(at, rules->unreachable,
+		return rung_emulated_status(at, rules->unreachable,
 			"nothing here stands for %s; give its host an app in .names", url->uri);
-	return emulated_status(at, fetched == FETCH_TIMEOUT ? rules->timeout : rules->no_answer,
+	return rung_emulated_status(at, fetched == FETCH_TIMEOUT ? rules->timeout : rules->no_answer,
 		"%s gave no answer", url->uri);
 }
 
 /* -- within the server ------------------------------------------------------------------------------------------- */
 
-int emulated_inside_at(struct emulated *at, const struct emulated_url *url)
+int rung_emulated_inside_at(struct emulated *at, const struct emulated_url *url)
 {
-	struct rung_env *view = emulated_target_view(at, url);
+	struct rung_env *view = rung_emulated_target_view(at, url);
 
 	if (!view)
 		return no_view(at);
@@ -209,26 +209,26 @@ int emulated_inside_at(struct emulated *at, const struct emulated_url *url)
 	return 0;
 }
 
-int emulated_inside(struct emulated *at, const char *path, const char *query)
+int rung_emulated_inside(struct emulated *at, const char *path, const char *query)
 {
 	const char *script_name = at->env->script_name;
 	size_t size = strlen(script_name);
 	bool is_below = size && strncmp(path, script_name, size) == 0 && (path[size] == '/' || !path[size]);
 
-	return emulated_inside_at(at, &(const struct emulated_url){ .scheme = at->env->scheme,
-					      .host = "",
-					      .host_field = at->env->host,
-					      .script_name = is_below ? script_name : "",
-					      .path = is_below ? path + size : path,
-					      .query = query,
-					      .uri = path,
-					      .input = INPUT_AGAIN,
-					      .request = &at->rules->app });
+	return rung_emulated_inside_at(at, &(const struct emulated_url){ .scheme = at->env->scheme,
+						   .host = "",
+						   .host_field = at->env->host,
+						   .script_name = is_below ? script_name : "",
+						   .path = is_below ? path + size : path,
+						   .query = query,
+						   .uri = path,
+						   .input = INPUT_AGAIN,
+						   .request = &at->rules->app });
 }
 
-int emulated_call(struct emulated *at, const struct rung_app *app, const struct emulated_url *url)
+int rung_emulated_call(struct emulated *at, const struct rung_app *app, const struct emulated_url *url)
 {
-	struct rung_env *view = emulated_target_view(at, url);
+	struct rung_env *view = rung_emulated_target_view(at, url);
 
 	if (!view)
 		return no_view(at);
@@ -237,11 +237,11 @@ int emulated_call(struct emulated *at, const struct rung_app *app, const struct 
 	return 0;
 }
 
-int emulated_app(struct emulated *at, const struct rung_app *app, const char *path, const char *query)
+int rung_emulated_app(struct emulated *at, const struct rung_app *app, const char *path, const char *query)
 {
 	static const struct emulated_request all = { 0 };
 
-	return emulated_call(at, app,
+	return rung_emulated_call(at, app,
 		&(const struct emulated_url){ .scheme = at->env->scheme,
 			.host = "",
 			.host_field = at->env->host,
@@ -311,14 +311,14 @@ static void warn_of_leak(const struct emulated *at)
 	for (size_t i = 0; rung_header_at(at->res, i); i++)
 		if ((*rung_header_at(at->res, i)->name | 0x20) == 'x' &&
 			emulated_is_listed(steering, rung_header_at(at->res, i)))
-			emulated_warn(at, DANGER_LEAK,
+			rung_emulated_warn(at, DANGER_LEAK,
 				"the client sees %s; have the server hide it, or keep the target from sending it",
 				rung_header_at(at->res, i)->name);
 }
 
 static int follow(struct emulated *at)
 {
-	int rc = at->rules->answer.joins ? emulated_join(at) : 0;
+	int rc = at->rules->answer.joins ? rung_emulated_join(at) : 0;
 
 	if (rc == 0)
 		rc = emit(at);
@@ -329,7 +329,7 @@ static int follow(struct emulated *at)
 
 		if (!ask)
 			break;
-		rc = emulated_hold(at, ask);
+		rc = rung_emulated_hold(at, ask);
 		if (rc == 0)
 			rc = ask->go(at, value);
 		if (rc == 0)
@@ -348,7 +348,7 @@ static void warn_of_spoof(const struct emulated *at, const struct rung_env *view
 		return;
 	for (size_t i = 0; rung_request_field(view, i); i++)
 		if (emulated_is_listed(steering, rung_request_field(view, i)))
-			emulated_warn(at, DANGER_SPOOF,
+			rung_emulated_warn(at, DANGER_SPOOF,
 				"it passes %s of a client on to the app; have it cleared, and never believe it",
 				rung_request_field(view, i)->name);
 }
@@ -378,15 +378,16 @@ int rung_reproxy_emulate(const struct reproxy *reproxy, const struct reproxy_fra
 		return -ENOMEM;
 	int status = at.rules->admit ? at.rules->admit(&at) : 0;
 	if (status)
-		return emulated_status(&at, status, "the server answers itself, and the app never sees it");
-	struct rung_env *view = emulated_app_view(&at);
+		return rung_emulated_status(
+			&at, status, "the server answers itself, and the app never sees it");
+	struct rung_env *view = rung_emulated_app_view(&at);
 	if (!view)
 		return -ENOMEM;
 	warn_of_spoof(&at, view);
 	rung_next(&reproxy->app, view, res);
 	int rc = follow(&at);
 	if (rc == 0)
-		rc = at.no_memory ? -ENOMEM : emulated_settle(&at);
+		rc = at.no_memory ? -ENOMEM : rung_emulated_settle(&at);
 	if (rc == 0)
 		warn_of_leak(&at);
 	return rc;

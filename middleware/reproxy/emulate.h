@@ -123,8 +123,8 @@ struct emulation {
 	int unreachable, no_answer, timeout; /* statuses */
 };
 
-extern const struct emulation emulation_nginx, emulation_nginx_hardened, emulation_apache, emulation_lighttpd,
-	emulation_perlbal, emulation_h2o, emulation_rack;
+extern const struct emulation rung_emulation_nginx, rung_emulation_nginx_hardened, rung_emulation_apache,
+	rung_emulation_lighttpd, rung_emulation_perlbal, rung_emulation_h2o, rung_emulation_rack;
 
 /* -- one request ------------------------------------------------------------------------------------------------- */
 
@@ -182,31 +182,31 @@ enum emulated_fetched {
 /* emulate.c */
 
 /* Fetches. Returns one of emulated_fetched, or a negative errno for the link. */
-int emulated_fetch(struct emulated *at, const struct emulated_url *url);
+int rung_emulated_fetch(struct emulated *at, const struct emulated_url *url);
 
 /* The request once more through what is inside of the layer, under another path. */
-int emulated_inside(struct emulated *at, const char *path, const char *query);
+int rung_emulated_inside(struct emulated *at, const char *path, const char *query);
 
 /* The same as the place says it all. */
-int emulated_inside_at(struct emulated *at, const struct emulated_url *url);
+int rung_emulated_inside_at(struct emulated *at, const struct emulated_url *url);
 
 /* The same through an app. */
-int emulated_call(struct emulated *at, const struct rung_app *app, const struct emulated_url *url);
+int rung_emulated_call(struct emulated *at, const struct rung_app *app, const struct emulated_url *url);
 
 /* Answers with an app of this process, which sees that path. */
-int emulated_app(struct emulated *at, const struct rung_app *app, const char *path, const char *query);
+int rung_emulated_app(struct emulated *at, const struct rung_app *app, const char *path, const char *query);
 
 /* Answers with a status of the server's own, and records why. Returns 0 or a negative errno. */
-int emulated_status(struct emulated *at, int status, const char *format, ...) RUNG_PRINTF(3, 4);
+int rung_emulated_status(struct emulated *at, int status, const char *format, ...) RUNG_PRINTF(3, 4);
 
 /* Turns what a fetch gave into the server's status. Returns 0 or a negative errno. */
-int emulated_judge(struct emulated *at, int fetched, const struct emulated_url *url);
+int rung_emulated_judge(struct emulated *at, int fetched, const struct emulated_url *url);
 
 /* A copy in the request's memory; NULL, and noted, when there is none. */
-char *emulated_copy(struct emulated *at, const char *text, size_t size);
+char *rung_emulated_copy(struct emulated *at, const char *text, size_t size);
 
 /* A field of the response that asks, or NULL. */
-const char *emulated_asked(const struct emulated *at, const char *name);
+const char *rung_emulated_asked(const struct emulated *at, const char *name);
 
 enum emulated_danger {
 	DANGER_CREDENTIALS,
@@ -219,16 +219,16 @@ enum emulated_danger {
 };
 
 /* Says in the log, once a start, what the server does that should not be, and the mend. */
-void emulated_warn(const struct emulated *at, enum emulated_danger danger, const char *format, ...)
+void rung_emulated_warn(const struct emulated *at, enum emulated_danger danger, const char *format, ...)
 	RUNG_PRINTF(3, 4);
 
 /* emulate_request.c */
 
 /* The view in which the app sees the request; NULL: out of memory. */
-struct rung_env *emulated_app_view(struct emulated *at);
+struct rung_env *rung_emulated_app_view(struct emulated *at);
 
 /* The view in which a target sees it. */
-struct rung_env *emulated_target_view(struct emulated *at, const struct emulated_url *url);
+struct rung_env *rung_emulated_target_view(struct emulated *at, const struct emulated_url *url);
 
 /* Nearly all names differ in their first letter. */
 static inline bool emulated_is(const struct rung_field *field, const char *name)
@@ -247,20 +247,20 @@ static inline bool emulated_is_listed(const char *const *names, const struct run
 /* emulate_response.c */
 
 /* Holds what survives of the response that asks, and empties it. */
-int emulated_hold(struct emulated *at, const struct emulated_ask *ask);
+int rung_emulated_hold(struct emulated *at, const struct emulated_ask *ask);
 
 /* Joins the response's fields where the rules say so. Returns 0 or a negative errno. */
-int emulated_join(struct emulated *at);
+int rung_emulated_join(struct emulated *at);
 
 /* Makes the body an empty one that ends with the connection. */
-int emulated_unmeasured(struct emulated *at);
+int rung_emulated_unmeasured(struct emulated *at);
 
 /* Makes the answer of what is held and what came. */
-int emulated_settle(struct emulated *at);
+int rung_emulated_settle(struct emulated *at);
 
 /* emulate_file.c */
 
-struct emulated_file {
+struct rung_emulated_file {
 	const char *path;
 	const char *
 		type; /* NULL: no Content-Type; "": by its name; else where that tells none of the few that all know */
@@ -274,30 +274,30 @@ struct emulated_file {
 };
 
 /* Answers with a regular file. Returns 0, -ENOENT where there is none, or another negative errno. */
-int emulated_file(struct emulated *at, const struct emulated_file *file);
+int rung_emulated_file(struct emulated *at, const struct rung_emulated_file *file);
 
 /* X-Sendfile: the file that the asker names, with the asker's fields but those that told of its body; 404 where there is
  * none. */
-int emulated_sendfile(struct emulated *at, const char *path);
+int rung_emulated_sendfile(struct emulated *at, const char *path);
 
 /* For .may_ask: X-Sendfile does where .sendfile says so, all else always. */
-bool emulated_may_ask(const struct emulated *at, const struct emulated_ask *ask);
+bool rung_emulated_may_ask(const struct emulated *at, const struct emulated_ask *ask);
 
 /* emulate_urls.c */
 
 /* The rest of a text, without leading "http://" or "https://", which are told by *ret_scheme; NULL: it has neither. */
-const char *emulated_scheme(const char *url, bool any_case, const char **ret_scheme);
+const char *rung_emulated_scheme(const char *url, bool any_case, const char **ret_scheme);
 
 /* One of several URLs. Returns how much of the text it takes, or 0 for one that does not count. */
 typedef bool (*emulated_parse)(struct emulated *at, const char *url, struct emulated_url *ret_url);
 
 /* Tries URLs that blanks stand between, one after the other, until one answers as `is_good` likes (NULL: anyhow). Returns 0,
  * with *ret_fetched what the last one gave or -1 where none counted; or a negative errno. */
-int emulated_try(struct emulated *at, const char *urls, emulated_parse parse,
+int rung_emulated_try(struct emulated *at, const char *urls, emulated_parse parse,
 	bool (*is_good)(const struct emulated *at), int *ret_fetched);
 
 /* locations.c */
 
 /* The location for a path, nginx's way: the exact one, else the longest prefix; for "@name" that name. */
-const struct rung_location *emulated_location(const struct rung_locations *locations, const char *path);
-int emulated_locations_visit(struct rung_locations *locations, rung_visit_fn visit, void *data);
+const struct rung_location *rung_emulated_location(const struct rung_locations *locations, const char *path);
+int rung_emulated_locations_visit(struct rung_locations *locations, rung_visit_fn visit, void *data);

@@ -43,7 +43,7 @@ static int page(struct emulated *at)
 /* As apr_uri_parse takes a URL apart: any user goes, an empty port is none. Without a path, its query goes too. */
 static bool parse(struct emulated *at, const char *text, struct emulated_url *url)
 {
-	const char *host = emulated_scheme(text, true, &url->scheme);
+	const char *host = rung_emulated_scheme(text, true, &url->scheme);
 	char *end;
 
 	if (!host)
@@ -65,9 +65,9 @@ static bool parse(struct emulated *at, const char *text, struct emulated_url *ur
 		url->port = (unsigned)number;
 	}
 	bool is_usual = !url->port || url->port == (url->scheme[4] ? 443 : 80);
-	url->host = emulated_copy(at, host, (size_t)(port - host));
-	url->host_field = emulated_copy(at, host, (size_t)((is_usual ? port : stop) - host));
-	url->path = *stop == '/' ? emulated_copy(at, stop, strcspn(stop, "?")) : "";
+	url->host = rung_emulated_copy(at, host, (size_t)(port - host));
+	url->host_field = rung_emulated_copy(at, host, (size_t)((is_usual ? port : stop) - host));
+	url->path = *stop == '/' ? rung_emulated_copy(at, stop, strcspn(stop, "?")) : "";
 	url->query = *stop == '/' ? strchr(stop, '?') : NULL;
 	url->query = url->query ? url->query + 1 : NULL;
 	return url->host && url->host_field && url->path;
@@ -79,14 +79,14 @@ static int go(struct emulated *at, const char *urls)
 	int fetched;
 
 	if (forwards_left(at->env) == 1)
-		return emulated_status(at, 502, "Max-Forwards does not let it pass on %.300s", urls);
-	int rc = emulated_try(at, urls, parse, NULL, &fetched);
+		return rung_emulated_status(at, 502, "Max-Forwards does not let it pass on %.300s", urls);
+	int rc = rung_emulated_try(at, urls, parse, NULL, &fetched);
 
 	if (rc < 0)
 		return rc;
 	if (fetched < 0)
-		return emulated_status(at, 502, "there is no URL it could fetch in \"%.300s\"", urls);
-	return emulated_judge(at, fetched, &all);
+		return rung_emulated_status(at, 502, "there is no URL it could fetch in \"%.300s\"", urls);
+	return rung_emulated_judge(at, fetched, &all);
 }
 
 /* -- the path that the app sees ------------------------------------------------------------------------------------ */
@@ -182,7 +182,7 @@ static const char *const not_passed_to_targets[] = { "Connection", "Keep-Alive",
 
 static const struct emulated_ask asks[] = {
 	{ "X-Reproxy-Url", go, NULL },
-	{ "X-Sendfile", emulated_sendfile, NULL },
+	{ "X-Sendfile", rung_emulated_sendfile, NULL },
 	{ NULL, NULL, NULL },
 };
 
@@ -199,7 +199,7 @@ static const char *const hidden[] = { "Connection", "Keep-Alive", "Proxy-Authent
 	"Trailers", "Warning", "Transfer-Encoding", "Upgrade", NULL };
 static const char *const last[] = { "Set-Cookie", NULL };
 
-const struct emulation emulation_apache = {
+const struct emulation rung_emulation_apache = {
 	.name = "apache",
 	.app = { .left_out = not_passed_on,
 		.joins = true,
@@ -220,7 +220,7 @@ const struct emulation emulation_apache = {
 	.admit = admit,
 	.page = page,
 	.asks = asks,
-	.may_ask = emulated_may_ask,
+	.may_ask = rung_emulated_may_ask,
 	.input = INPUT_ZERO,
 	.answer = { .kept = survive,
 		.hidden = hidden,

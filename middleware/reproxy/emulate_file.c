@@ -63,7 +63,7 @@ static const char *basic_type(const char *path)
 }
 
 /* Without the charset, which a server adds only where it is told one. */
-static const char *type_of(const struct emulated *at, const struct emulated_file *file)
+static const char *type_of(const struct emulated *at, const struct rung_emulated_file *file)
 {
 	const char *type = *file->type ? basic_type(file->path) : rung_mime_type(file->path);
 
@@ -73,11 +73,11 @@ static const char *type_of(const struct emulated *at, const struct emulated_file
 }
 
 static void describe(
-	struct emulated *at, const struct emulated_file *file, const struct stat *stat, const char *etag)
+	struct emulated *at, const struct rung_emulated_file *file, const struct stat *stat, const char *etag)
 {
 	char date[RUNG_HTTP_DATE_SIZE];
 
-	if (file->type && !emulated_asked(at, "Content-Type"))
+	if (file->type && !rung_emulated_asked(at, "Content-Type"))
 		rung_header(at->res, "Content-Type", type_of(at, file));
 	if (file->conditional) {
 		rung_http_date(stat->st_mtime, date);
@@ -120,7 +120,7 @@ static bool is_same_state(const struct rung_env *env, const char *etag, time_t m
 }
 
 /* The body, or the part of it that was asked for. */
-static int send(struct emulated *at, const struct emulated_file *file, int fd, const struct stat *stat,
+static int send(struct emulated *at, const struct rung_emulated_file *file, int fd, const struct stat *stat,
 	const char *etag)
 {
 	struct rung_range range = { .length = stat->st_size };
@@ -145,7 +145,7 @@ static int send(struct emulated *at, const struct emulated_file *file, int fd, c
 	return rung_body_file(at->res, fd, range.offset, range.length, file->path);
 }
 
-int emulated_file(struct emulated *at, const struct emulated_file *file)
+int rung_emulated_file(struct emulated *at, const struct rung_emulated_file *file)
 {
 	struct stat stat;
 	int fd = open_regular(file->path, &stat);
@@ -172,9 +172,9 @@ int emulated_file(struct emulated *at, const struct emulated_file *file)
 
 /* -- X-Sendfile -------------------------------------------------------------------------------------------------- */
 
-bool emulated_may_ask(const struct emulated *at, const struct emulated_ask *ask)
+bool rung_emulated_may_ask(const struct emulated *at, const struct emulated_ask *ask)
 {
-	return ask->go != emulated_sendfile || at->reproxy->sendfile;
+	return ask->go != rung_emulated_sendfile || at->reproxy->sendfile;
 }
 
 /* The path below .sendfile, or NULL when it leads elsewhere. */
@@ -192,11 +192,11 @@ static const char *below(const struct emulated *at, const char *path)
 	return strncmp(path, folder, size) == 0 && path[size] == '/' ? path : NULL;
 }
 
-int emulated_sendfile(struct emulated *at, const char *path)
+int rung_emulated_sendfile(struct emulated *at, const char *path)
 {
 	static const char *const of_a_body[] = { "Content-Length", "Content-Encoding", "Content-Range",
 		"Transfer-Encoding", "X-Sendfile", "X-LIGHTTPD-send-file", NULL };
-	struct emulated_file file = { .path = below(at, path), .type = "", .conditional = true };
+	struct rung_emulated_file file = { .path = below(at, path), .type = "", .conditional = true };
 
 	at->held = at->asked;
 	at->held_count = 0;
@@ -205,8 +205,8 @@ int emulated_sendfile(struct emulated *at, const char *path)
 			at->held[at->held_count++] = at->asked[i];
 	at->asked_count = at->held_count;
 	at->keeps_asker = true;
-	int rc = file.path ? emulated_file(at, &file) : -ENOENT;
+	int rc = file.path ? rung_emulated_file(at, &file) : -ENOENT;
 	if (rc == -ENOENT || rc == -EACCES)
-		return emulated_status(at, 404, "there is no file %s", path);
+		return rung_emulated_status(at, 404, "there is no file %s", path);
 	return rc;
 }

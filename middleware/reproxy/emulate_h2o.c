@@ -28,7 +28,7 @@ static const char *parse_authority(struct emulated *at, const char *text, struct
 	if (end == host)
 		return NULL;
 	const char *after = *text == '[' ? end + 1 : end;
-	url->host = emulated_copy(at, text, (size_t)(after - text));
+	url->host = rung_emulated_copy(at, text, (size_t)(after - text));
 	if (*after == ':') {
 		size_t digits = strspn(after + 1, "0123456789");
 		unsigned long port = strtoul(after + 1, NULL, 10);
@@ -38,7 +38,7 @@ static const char *parse_authority(struct emulated *at, const char *text, struct
 			return NULL;
 		url->port = port ? (unsigned)port : NO_PORT;
 	}
-	url->host_field = emulated_copy(at, text, (size_t)(after - text));
+	url->host_field = rung_emulated_copy(at, text, (size_t)(after - text));
 	return (*after && *after != '/') || !url->host || !url->host_field ? NULL : after;
 }
 
@@ -67,7 +67,7 @@ static int place_path(struct emulated *at, struct emulated_url *url, const char 
 {
 	const char *query = strchr(target, '?');
 
-	url->path = query ? emulated_copy(at, target, (size_t)(query - target)) : target;
+	url->path = query ? rung_emulated_copy(at, target, (size_t)(query - target)) : target;
 	url->query = query ? query + 1 : NULL;
 	url->uri = url->host_field && *url->host
 			   ? rung_printf(at->env, "%s://%s%s", url->scheme, url->host_field, target)
@@ -87,7 +87,8 @@ static bool is_configured(const struct emulated *at, const struct emulated_url *
 
 static int too_many(struct emulated *at)
 {
-	return emulated_status(at, 502, "too many internal delegations; it follows %d", MOST_DELEGATIONS);
+	return rung_emulated_status(
+		at, 502, "too many internal delegations; it follows %d", MOST_DELEGATIONS);
 }
 
 /* The handler that passes on to the app is one delegation more. */
@@ -99,7 +100,7 @@ static int delegate_inside(struct emulated *at, struct emulated_url *url)
 	url->input = at->has_input ? INPUT_AGAIN : INPUT_NONE;
 	const char *host = url->host_field && *url->host_field ? url->host_field : at->env->host;
 	url->host_field = host;
-	return emulated_inside_at(at, url);
+	return rung_emulated_inside_at(at, url);
 }
 
 static int delegate(struct emulated *at, const char *text)
@@ -110,16 +111,16 @@ static int delegate(struct emulated *at, const char *text)
 	if (!url)
 		return -ENOMEM;
 	*url = (struct emulated_url){ .scheme = at->env->scheme, .host = "" };
-	const char *after = emulated_scheme(text, false, &url->scheme);
+	const char *after = rung_emulated_scheme(text, false, &url->scheme);
 	bool has_authority = after || strncmp(text, "//", 2) == 0;
 	if (has_authority) {
 		rest = parse_authority(at, after ? after : text + 2, url);
 		if (!rest || (url->host && strpbrk(url->host, "?#@")))
-			emulated_warn(at, DANGER_HANG,
+			rung_emulated_warn(at, DANGER_HANG,
 				"on a URL such as %.300s H2O 2.2 hangs; write a host, a port of digits and a path",
 				text);
 		if (!rest)
-			return emulated_status(at, 502, "\"%.300s\" is no URL", text);
+			return rung_emulated_status(at, 502, "\"%.300s\" is no URL", text);
 	}
 	const char *target = has_authority ? (*rest ? rest : "/") : resolve(at, text);
 	if (!target || place_path(at, url, target) < 0)
@@ -129,7 +130,7 @@ static int delegate(struct emulated *at, const char *text)
 	if (!*url->host || is_configured(at, url))
 		return delegate_inside(at, url);
 	url->input = at->has_input ? INPUT_AGAIN : INPUT_NONE;
-	return emulated_judge(at, emulated_fetch(at, url), url);
+	return rung_emulated_judge(at, rung_emulated_fetch(at, url), url);
 }
 
 static int go(struct emulated *at, const char *text)
@@ -182,7 +183,7 @@ static const char *const hidden[] = { "Connection", "Keep-Alive", "Proxy-Connect
 	"Upgrade", "Server", "Date", NULL };
 static const char *const first[] = { "Content-Length", NULL };
 
-const struct emulation emulation_h2o = {
+const struct emulation rung_emulation_h2o = {
 	.name = "h2o",
 	.app = PASSED_ON,
 	.target = PASSED_ON,

@@ -12,7 +12,8 @@
 
 static int go(struct emulated *at, const char *value)
 {
-	const char *uri = emulated_asked(at, "X-Rewrite-URI"), *host = emulated_asked(at, "X-Rewrite-Host");
+	const char *uri = rung_emulated_asked(at, "X-Rewrite-URI"),
+		   *host = rung_emulated_asked(at, "X-Rewrite-Host");
 	struct emulated_url url = { .scheme = "http", .input = at->rules->input };
 	struct rung_slice name, port;
 
@@ -27,7 +28,7 @@ static int go(struct emulated *at, const char *value)
 	}
 	url.host_field = at->host ? at->host : at->env->host;
 	if (rung_uri_parse_authority(url.host_field, strlen(url.host_field), &name, &port) < 0)
-		return emulated_status(at, 500, "\"%.200s\" is no host to it", url.host_field);
+		return rung_emulated_status(at, 500, "\"%.200s\" is no host to it", url.host_field);
 	url.host = rung_strndup(at->env, name.at, name.size);
 	url.port = port.size ? rung_uri_port(&(const struct rung_uri){ .port = port }) : 0;
 	url.path = at->path;
@@ -36,21 +37,21 @@ static int go(struct emulated *at, const char *value)
 		at->query ? "?" : "", at->query ? at->query : "");
 	if (!url.host || !url.path || !url.uri)
 		return -ENOMEM;
-	int fetched = emulated_fetch(at, &url);
+	int fetched = rung_emulated_fetch(at, &url);
 	if (fetched != FETCH_UNREACHABLE)
-		return emulated_judge(at, fetched, &url);
-	return emulated_inside_at(at, &url);
+		return rung_emulated_judge(at, fetched, &url);
+	return rung_emulated_inside_at(at, &url);
 }
 
 /* It restarts on a response in chunks alone; any other hangs, or is a 403 where the connection ends. */
 static int go_if_chunked(struct emulated *at, const char *value)
 {
 	if (strcmp(at->method, "HEAD") == 0)
-		return emulated_status(at, 403, "there is no body to a HEAD, and so no restart");
+		return rung_emulated_status(at, 403, "there is no body to a HEAD, and so no restart");
 	if (at->asked_size >= 0) {
-		emulated_warn(at, DANGER_HANG,
+		rung_emulated_warn(at, DANGER_HANG,
 			"with a Content-Length beside X-Rewrite-URI lighttpd 1.5 hangs; answer in chunks");
-		return emulated_status(at, 504, "it would hang, since the response is not in chunks");
+		return rung_emulated_status(at, 504, "it would hang, since the response is not in chunks");
 	}
 	return go(at, value);
 }
@@ -84,8 +85,8 @@ static int admit(struct emulated *at)
 static const char *const not_passed_on[] = { "Connection", "Keep-Alive", NULL };
 
 static const struct emulated_ask asks[] = {
-	{ "X-Sendfile", emulated_sendfile, NULL },
-	{ "X-LIGHTTPD-send-file", emulated_sendfile, NULL },
+	{ "X-Sendfile", rung_emulated_sendfile, NULL },
+	{ "X-LIGHTTPD-send-file", rung_emulated_sendfile, NULL },
 	{ "X-Rewrite-URI", go_if_chunked, NULL },
 	{ "X-Rewrite-Host", go_if_chunked, NULL },
 	{ NULL, NULL, NULL },
@@ -94,7 +95,7 @@ static const struct emulated_ask asks[] = {
 static const char *const hidden[] = { "Connection", "Keep-Alive", "Transfer-Encoding", "X-Rewrite-URI",
 	"X-Rewrite-Host", "X-Rewrite-Backend", NULL };
 
-const struct emulation emulation_lighttpd = {
+const struct emulation rung_emulation_lighttpd = {
 	.name = "lighttpd",
 	.app = { .left_out = not_passed_on,
 		.joins = true,
@@ -110,7 +111,7 @@ const struct emulation emulation_lighttpd = {
 			{ "X-Forwarded-Proto", VALUE_SCHEME, PLACE_FRONT, NULL } } },
 	.admit = admit,
 	.asks = asks,
-	.may_ask = emulated_may_ask,
+	.may_ask = rung_emulated_may_ask,
 	.targets_ask = true,
 	.input = INPUT_ANNOUNCED,
 	.answer = { .hidden = hidden, .groups = true, .measures = true },

@@ -116,7 +116,7 @@ static const char *host_end(const char *text, const char *end)
 static const char *parse(
 	struct emulated *request, const char *text, struct emulated_url *url, const char **ret_rest)
 {
-	const char *at = emulated_scheme(text, true, &url->scheme);
+	const char *at = rung_emulated_scheme(text, true, &url->scheme);
 	unsigned usual = at && url->scheme[4] ? 443 : 80;
 
 	if (!at || !*at)
@@ -130,9 +130,9 @@ static const char *parse(
 	if (stop == at)
 		return "it has no host";
 	url->port = stop < end ? (unsigned)atoi(stop + 1) : 0;
-	url->host = emulated_copy(request, at, (size_t)(stop - at));
-	url->host_field =
-		emulated_copy(request, at, (size_t)((url->port && url->port != usual ? end : stop) - at));
+	url->host = rung_emulated_copy(request, at, (size_t)(stop - at));
+	url->host_field = rung_emulated_copy(
+		request, at, (size_t)((url->port && url->port != usual ? end : stop) - at));
 	*ret_rest = end;
 	return url->host && url->host_field ? NULL : "memory is out";
 }
@@ -231,12 +231,12 @@ static int pass(struct emulated *at, const struct rung_location *location)
 	const char *why = text ? parse(at, text, &url, &rest) : "there is no such field";
 
 	if (why)
-		return emulated_status(at, 500, "proxy_pass to \"%.300s\": %s", text ? text : "", why);
+		return rung_emulated_status(at, 500, "proxy_pass to \"%.300s\": %s", text ? text : "", why);
 	const char *target = request_target(at, location, rest);
 	if (!target)
 		return -ENOMEM;
 	if (!*target)
-		return emulated_status(at, 500, "proxy_pass with an empty URI");
+		return rung_emulated_status(at, 500, "proxy_pass with an empty URI");
 	const char *query = strchr(target, '?');
 	url.path = query ? rung_strndup(at->env, target, (size_t)(query - target)) : target;
 	url.query = query ? query + 1 : NULL;
@@ -244,9 +244,9 @@ static int pass(struct emulated *at, const struct rung_location *location)
 		url.uri = rung_printf(at->env, "%s://%s%s", url.scheme, url.host_field, target);
 	if (!url.path || !url.uri)
 		return -ENOMEM;
-	if (at->rules == &emulation_nginx_hardened && strcmp(location->pass, fetch_url) == 0)
+	if (at->rules == &rung_emulation_nginx_hardened && strcmp(location->pass, fetch_url) == 0)
 		harden(at, &url);
-	int rc = emulated_judge(at, emulated_fetch(at, &url), &url);
+	int rc = rung_emulated_judge(at, rung_emulated_fetch(at, &url), &url);
 	return rc == 0 ? redirect_back(at, location) : rc;
 }
 
@@ -318,22 +318,22 @@ static int range(const struct rung_env *env, int64_t size, struct rung_range *re
 }
 
 /* index.html, the default of `index`. */
-static int serve_index(struct emulated *at, struct emulated_file *file)
+static int serve_index(struct emulated *at, struct rung_emulated_file *file)
 {
 	const char *folder = file->path;
 	struct stat stat_;
 
 	if (stat(folder, &stat_) < 0)
-		return emulated_status(at, 404, "there is no folder %s", folder);
+		return rung_emulated_status(at, 404, "there is no folder %s", folder);
 	file->path = rung_printf(at->env, "%sindex.html", folder);
-	int rc = file->path ? emulated_file(at, file) : -ENOMEM;
-	return rc == -ENOENT ? emulated_status(at, 403, "the folder %s is not listed", folder) : rc;
+	int rc = file->path ? rung_emulated_file(at, file) : -ENOMEM;
+	return rc == -ENOENT ? rung_emulated_status(at, 403, "the folder %s is not listed", folder) : rc;
 }
 
 static int serve(struct emulated *at, const struct rung_location *location, const char *rest)
 {
 	const char *type = location->type ? location->type : "";
-	struct emulated_file file = { .type = type, .etag = etag, .range = range, .conditional = true };
+	struct rung_emulated_file file = { .type = type, .etag = etag, .range = range, .conditional = true };
 
 	file.path = rung_printf(at->env, "%s/%s", location->folder, rest);
 	if (!file.path)
@@ -341,12 +341,12 @@ static int serve(struct emulated *at, const struct rung_location *location, cons
 	if (!*rest || rest[strlen(rest) - 1] == '/')
 		return serve_index(at, &file);
 	if (strcmp(at->method, "GET") != 0 && strcmp(at->method, "HEAD") != 0)
-		return emulated_status(at, 405, "files are not for %s", at->method);
-	int rc = emulated_file(at, &file);
+		return rung_emulated_status(at, 405, "files are not for %s", at->method);
+	int rc = rung_emulated_file(at, &file);
 	if (rc == -ENOENT)
-		return emulated_status(at, 404, "there is no file %s", file.path);
+		return rung_emulated_status(at, 404, "there is no file %s", file.path);
 	if (rc == -EACCES)
-		return emulated_status(at, 403, "the file %s cannot be read", file.path);
+		return rung_emulated_status(at, 403, "the file %s cannot be read", file.path);
 	return rc;
 }
 
@@ -360,17 +360,17 @@ static int enter(struct emulated *at, const struct rung_location *location)
 	if (location->folder)
 		return serve(at, location, rest);
 	if (!is_prefix)
-		return emulated_app(at, location->app, at->path, at->query);
+		return rung_emulated_app(at, location->app, at->path, at->query);
 	rest = escape(at->env, rest);
 	const char *path = rest ? rung_printf(at->env, "/%s", rest) : NULL;
-	return path ? emulated_app(at, location->app, path, at->query) : -ENOMEM;
+	return path ? rung_emulated_app(at, location->app, path, at->query) : -ENOMEM;
 }
 
 /* What the documentation of Rack::Reproxy has the administrator write, and its hardened form, which is exact. */
 static bool is_fetching(const struct emulated *at, const char *path, struct rung_location *ret_location)
 {
 	const char *location = at->reproxy->location;
-	bool is_exact = at->rules == &emulation_nginx_hardened || *location == '@';
+	bool is_exact = at->rules == &rung_emulation_nginx_hardened || *location == '@';
 
 	*ret_location = (struct rung_location){ .path = location, .pass = fetch_url };
 	return is_exact ? strcmp(path, location) == 0 : strncmp(path, location, strlen(location)) == 0;
@@ -379,7 +379,7 @@ static bool is_fetching(const struct emulated *at, const char *path, struct rung
 static const struct rung_location *find(
 	const struct emulated *at, const char *path, struct rung_location *fetching)
 {
-	const struct rung_location *location = emulated_location(at->reproxy->locations, path);
+	const struct rung_location *location = rung_emulated_location(at->reproxy->locations, path);
 
 	if (is_fetching(at, path, fetching) &&
 		(!location || (*location->path != '=' && strlen(location->path) < strlen(fetching->path))))
@@ -398,7 +398,7 @@ static bool wants_slash(const struct emulated *at, const char *path, const struc
 		return false;
 	const char *longer = rung_printf(at->env, "%s/", path);
 	const struct rung_location *location =
-		longer ? emulated_location(at->reproxy->locations, longer) : NULL;
+		longer ? rung_emulated_location(at->reproxy->locations, longer) : NULL;
 
 	return location && location->pass && strcmp(location->path, longer) == 0;
 }
@@ -407,7 +407,7 @@ static int add_slash(struct emulated *at, const char *path)
 {
 	const char *origin = own_origin(at);
 
-	emulated_status(at, 301, "%s wants a slash behind it", path);
+	rung_emulated_status(at, 301, "%s wants a slash behind it", path);
 	return rung_headerf(at->res, "Location", "%s%s/%s%s", origin ? origin : "", path,
 		at->query ? "?" : "", at->query ? at->query : "");
 }
@@ -417,12 +417,12 @@ static int redirect(struct emulated *at, const char *path, bool is_named)
 	struct rung_location fetching;
 
 	if (++at->hops > MOST_REDIRECTS)
-		return emulated_status(
+		return rung_emulated_status(
 			at, 500, "it went round %d times; the last was to %s", MOST_REDIRECTS, path);
 	const struct rung_location *location = find(at, path, &fetching);
 	if (is_named)
 		return location ? enter(at, location)
-				: emulated_status(at, 500, "there is no location %s", path);
+				: rung_emulated_status(at, 500, "there is no location %s", path);
 	at->path = path;
 	at->is_redirected = true;
 	if (wants_slash(at, path, location))
@@ -430,9 +430,9 @@ static int redirect(struct emulated *at, const char *path, bool is_named)
 	if (location)
 		return enter(at, location);
 	if (*path != '/')
-		return emulated_status(at, 404, "no location begins as \"%.300s\" does", path);
+		return rung_emulated_status(at, 404, "no location begins as \"%.300s\" does", path);
 	const char *escaped = escape(at->env, path);
-	return escaped ? emulated_inside(at, escaped, at->query) : -ENOMEM;
+	return escaped ? rung_emulated_inside(at, escaped, at->query) : -ENOMEM;
 }
 
 static int go(struct emulated *at, const char *value)
@@ -445,13 +445,14 @@ static int go(struct emulated *at, const char *value)
 	if (!path || (strchr(path, '%') && !decoded))
 		return -ENOMEM;
 	if (!size || climbs(path) || (decoded && (!decode(path, decoded) || climbs(decoded))))
-		return emulated_status(at, 404, "X-Accel-Redirect says \"%.300s\", which is not safe", value);
+		return rung_emulated_status(
+			at, 404, "X-Accel-Redirect says \"%.300s\", which is not safe", value);
 	path = decoded ? decoded : path;
 	if (strcmp(at->method, "HEAD") != 0)
 		at->method = "GET";
 	at->query = value[size] && value[size + 1] ? value + size + 1 : NULL;
 	if (at->from_target)
-		emulated_warn(at, DANGER_CHAIN,
+		rung_emulated_warn(at, DANGER_CHAIN,
 			"a target's own X-Accel-Redirect is obeyed, so it can reach every internal location; set "
 			"proxy_ignore_headers X-Accel-Redirect in the location, unless you chain on purpose");
 	return redirect(at, path, false);
@@ -497,7 +498,7 @@ static const char *const hidden[] = { "Date", "Server", "X-Pad", "X-Accel-Expire
 static const char *const first[] = { "Content-Type", "Content-Length", NULL };
 static const char *const first_of_files[] = { "Content-Type", "Content-Length", "Last-Modified", NULL };
 
-const struct emulation emulation_nginx = {
+const struct emulation rung_emulation_nginx = {
 	.name = "nginx",
 	.app = { .left_out = not_passed_on,
 		.no_underscores = true,
@@ -519,7 +520,7 @@ const struct emulation emulation_nginx = {
 	.timeout = 504,
 };
 
-const struct emulation emulation_nginx_hardened = {
+const struct emulation rung_emulation_nginx_hardened = {
 	.name = "nginx_hardened",
 	.app = { .left_out = not_passed_to_app,
 		.no_underscores = true,

@@ -27,13 +27,13 @@ static bool parse(struct emulated *at, const char *text, struct emulated_url *ur
 	const char *stop = has_port ? colon : end;
 	const char *query = strchr(end, '?');
 	url->scheme = "http";
-	url->host = emulated_copy(at, host, (size_t)(stop - host));
+	url->host = rung_emulated_copy(at, host, (size_t)(stop - host));
 	url->port = has_port ? (unsigned)strtoul(colon + 1, NULL, 10) : 0;
 	url->host_field = rung_request_header(at->env, "Host");
-	url->path = !*end ? "/" : query ? emulated_copy(at, end, (size_t)(query - end)) : end;
+	url->path = !*end ? "/" : query ? rung_emulated_copy(at, end, (size_t)(query - end)) : end;
 	url->query = query ? query + 1 : NULL;
 	if (url->host && strpbrk(url->host, "?@[:"))
-		emulated_warn(at, DANGER_HANG,
+		rung_emulated_warn(at, DANGER_HANG,
 			"on a URL such as %.300s Perlbal hangs, or with a \"?\" ends as a whole; write a path, no user "
 			"and no IPv6 address",
 			text);
@@ -47,7 +47,7 @@ static bool is_true(const char *value)
 
 static bool is_good(const struct emulated *at)
 {
-	const char *expected = emulated_asked(at, "X-Reproxy-Expected-Size");
+	const char *expected = rung_emulated_asked(at, "X-Reproxy-Expected-Size");
 	const char *length = rung_header_get(at->res, "Content-Length");
 	int64_t size = rung_body_size(at->res);
 
@@ -65,16 +65,16 @@ static int go_urls(struct emulated *at, const char *urls)
 	int fetched;
 
 	at->method = strcmp(at->method, "HEAD") == 0 ? "HEAD" : "GET";
-	int rc = emulated_try(at, urls, parse, is_good, &fetched);
+	int rc = rung_emulated_try(at, urls, parse, is_good, &fetched);
 	if (rc < 0)
 		return rc;
 	if (fetched == FETCHED && at->res->status == 204 && !rung_header_get(at->res, "Content-Length"))
-		return emulated_unmeasured(at);
+		return rung_emulated_unmeasured(at);
 	if (fetched < 0)
-		return emulated_status(at, 503, "there is no URL for it in \"%.300s\"", urls);
+		return rung_emulated_status(at, 503, "there is no URL for it in \"%.300s\"", urls);
 	if (fetched == FETCH_TIMEOUT)
-		emulated_warn(at, DANGER_HANG, "when a target hangs, so does Perlbal; here it is 503");
-	return emulated_judge(at, fetched, &all);
+		rung_emulated_warn(at, DANGER_HANG, "when a target hangs, so does Perlbal; here it is 503");
+	return rung_emulated_judge(at, fetched, &all);
 }
 
 /* -- files and services -------------------------------------------------------------------------------------------- */
@@ -100,25 +100,25 @@ static int range(const struct rung_env *env, int64_t size, struct rung_range *re
 
 static int go_file(struct emulated *at, const char *path)
 {
-	const char *expected = emulated_asked(at, "X-Reproxy-Expected-Size");
-	struct emulated_file file = { .path = path,
+	const char *expected = rung_emulated_asked(at, "X-Reproxy-Expected-Size");
+	struct rung_emulated_file file = { .path = path,
 		.range = range,
 		.always_ranges = true,
 		.expected = is_true(expected) ? atoll(expected) : 0 };
-	int rc = emulated_file(at, &file);
+	int rc = rung_emulated_file(at, &file);
 
 	if (rc == 0 && at->res->kind == RUNG_BODY_FILE && rung_body_size(at->res) == 0)
 		rc = -ENOENT;
 	if (rc == 0 && at->res->status == 416) {
 		at->asked = NULL; /* that page is Perlbal's own */
 		rung_header_remove(at->res, "Accept-Ranges");
-		return emulated_unmeasured(at);
+		return rung_emulated_unmeasured(at);
 	}
 	if (rc == -ENOENT)
-		return emulated_status(
+		return rung_emulated_status(
 			at, 404, "there is no file %s, or not of the size that is expected", path);
 	if (rc == -EACCES)
-		return emulated_status(at, 500, "the file %s cannot be read", path);
+		return rung_emulated_status(at, 500, "the file %s cannot be read", path);
 	return rc;
 }
 
@@ -135,10 +135,11 @@ static int go_service(struct emulated *at, const char *name)
 		.request = &at->rules->app };
 
 	at->asked = NULL; /* the service's answer is an answer of its own */
-	int fetched = emulated_fetch(at, &url);
+	int fetched = rung_emulated_fetch(at, &url);
 	if (fetched == FETCH_UNREACHABLE)
-		return emulated_status(at, 404, "there is no service %s; give it an app in .names", name);
-	return emulated_judge(at, fetched, &url);
+		return rung_emulated_status(
+			at, 404, "there is no service %s; give it an app in .names", name);
+	return rung_emulated_judge(at, fetched, &url);
 }
 
 static bool may_ask(const struct emulated *at, const struct emulated_ask *ask)
@@ -197,7 +198,7 @@ static const char *const taken[] = { "Content-Length", NULL };
 static const char *const taken_partial[] = { "Accept-Ranges", "Content-Range", NULL };
 static const char *const hidden[] = { "Connection", "Keep-Alive", NULL };
 
-const struct emulation emulation_perlbal = {
+const struct emulation rung_emulation_perlbal = {
 	.name = "perlbal",
 	.app = { .left_out = not_passed_to_app,
 		.joins = true,

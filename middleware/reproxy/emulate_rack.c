@@ -59,8 +59,8 @@ static int go(struct emulated *at, const char *text)
 	url.host_field = uri.host.at ? rung_strndup(at->env, uri.host.at, uri.host.size) : NULL;
 	if ((uri.query.at && !url.query) || (uri.host.at && !url.host_field))
 		return -ENOMEM;
-	return at->reproxy->everything ? emulated_call(at, at->reproxy->everything, &url)
-				       : emulated_inside_at(at, &url);
+	return at->reproxy->everything ? rung_emulated_call(at, at->reproxy->everything, &url)
+				       : rung_emulated_inside_at(at, &url);
 }
 
 /* -- the table --------------------------------------------------------------------------------------------------- */
@@ -70,7 +70,7 @@ static const char *const scrubbed[] = { "X-Reproxy-Url", "X_Reproxy_Url", "X-Rep
 
 static const struct emulated_ask asks[] = { { "X-Reproxy-Url", go, NULL }, { NULL, NULL, NULL } };
 
-const struct emulation emulation_rack = {
+const struct emulation rung_emulation_rack = {
 	.name = "rack",
 	.app = { .left_out = scrubbed },
 	.target = { .left_out = scrubbed, .added = { { "X-Reproxied", VALUE_TEXT, PLACE_SET, "1" } } },

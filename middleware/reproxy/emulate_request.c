@@ -271,7 +271,7 @@ static bool is_plain(const struct making *making)
 	return true;
 }
 
-struct rung_env *emulated_app_view(struct emulated *at)
+struct rung_env *rung_emulated_app_view(struct emulated *at)
 {
 	const struct emulation *rules = at->rules;
 	struct making making = { .at = at,
@@ -290,7 +290,7 @@ struct rung_env *emulated_app_view(struct emulated *at)
 	return rung_rewrite(at->env, &target);
 }
 
-struct rung_env *emulated_target_view(struct emulated *at, const struct emulated_url *url)
+struct rung_env *rung_emulated_target_view(struct emulated *at, const struct emulated_url *url)
 {
 	struct making making = { .at = at,
 		.rules = url->request ? url->request : &at->rules->target,

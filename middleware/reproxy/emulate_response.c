@@ -172,7 +172,7 @@ static void hold_all(struct emulated *at, const struct emulated_ask *ask)
 	}
 }
 
-int emulated_hold(struct emulated *at, const struct emulated_ask *ask)
+int rung_emulated_hold(struct emulated *at, const struct emulated_ask *ask)
 {
 	if (note_asked(at) < 0 || grow_held(at, at->asked_count) < 0)
 		return -ENOMEM;
@@ -187,7 +187,7 @@ int emulated_hold(struct emulated *at, const struct emulated_ask *ask)
 
 /* -- joining ----------------------------------------------------------------------------------------------------- */
 
-int emulated_join(struct emulated *at)
+int rung_emulated_join(struct emulated *at)
 {
 	const struct emulated_answer *rules = &at->rules->answer;
 	size_t count = 0, kept = 0;
@@ -603,7 +603,7 @@ static ssize_t read_nothing(struct rung_source *source, void *buffer, size_t max
 	return 0;
 }
 
-int emulated_unmeasured(struct emulated *at)
+int rung_emulated_unmeasured(struct emulated *at)
 {
 	/* Has neither state nor close, so all responses share it. */
 	static struct rung_source nothing = { .read = read_nothing };
@@ -674,7 +674,7 @@ static int drop_nothing(struct settling *settling)
 	settling->to_count--;
 	memmove(length, length + 1, (size_t)(settling->to + settling->to_count - length) * sizeof *length);
 	rung_body_close(settling->at->res);
-	return emulated_unmeasured(settling->at);
+	return rung_emulated_unmeasured(settling->at);
 }
 
 /* Apache reads no blanks in a Range, and no last 0 bytes. */
@@ -805,7 +805,7 @@ static int cut(struct settling *settling)
 	return put_range(settling, set.ranges[0].offset, set.ranges[0].length, all);
 }
 
-int emulated_settle(struct emulated *at)
+int rung_emulated_settle(struct emulated *at)
 {
 	struct settling settling = { .at = at, .rules = &at->rules->answer };
 	struct rung_response *res = at->res;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-const char *emulated_scheme(const char *url, bool any_case, const char **ret_scheme)
+const char *rung_emulated_scheme(const char *url, bool any_case, const char **ret_scheme)
 {
 	static const char *const schemes[] = { "http", "https" };
 
@@ -21,7 +21,7 @@ const char *emulated_scheme(const char *url, bool any_case, const char **ret_sch
 	return NULL;
 }
 
-int emulated_try(struct emulated *at, const char *urls, emulated_parse parse,
+int rung_emulated_try(struct emulated *at, const char *urls, emulated_parse parse,
 	bool (*is_good)(const struct emulated *at), int *ret_fetched)
 {
 	int fetched = -1;
@@ -37,7 +37,7 @@ int emulated_try(struct emulated *at, const char *urls, emulated_parse parse,
 		if (!size || !parse(at, one, &url))
 			continue;
 		rung_response_clear(at->res);
-		fetched = emulated_fetch(at, &url);
+		fetched = rung_emulated_fetch(at, &url);
 		if (fetched < 0)
 			return fetched;
 		if (fetched == FETCHED && is_good && !is_good(at)) {

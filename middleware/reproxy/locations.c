@@ -17,7 +17,7 @@ static bool is_exact(const struct rung_location *location)
 	return strncmp(location->path, exact, sizeof exact - 1) == 0;
 }
 
-const struct rung_location *emulated_location(const struct rung_locations *locations, const char *path)
+const struct rung_location *rung_emulated_location(const struct rung_locations *locations, const char *path)
 {
 	const struct rung_location *best = NULL;
 	size_t best_size = 0;
@@ -38,7 +38,7 @@ const struct rung_location *emulated_location(const struct rung_locations *locat
 	return best;
 }
 
-int emulated_locations_visit(struct rung_locations *locations, rung_visit_fn visit, void *data)
+int rung_emulated_locations_visit(struct rung_locations *locations, rung_visit_fn visit, void *data)
 {
 	int rc = 0;
 

@@ -31,13 +31,13 @@ static const struct reproxy_rules *const rules_of[] = {
 enum { SERVER_COUNT = sizeof rules_of / sizeof *rules_of };
 
 static const struct emulation *const emulations[SERVER_COUNT] = {
-	[RUNG_EMULATE_NGINX] = &emulation_nginx,
-	[RUNG_EMULATE_NGINX_HARDENED] = &emulation_nginx_hardened,
-	[RUNG_EMULATE_APACHE] = &emulation_apache,
-	[RUNG_EMULATE_LIGHTTPD] = &emulation_lighttpd,
-	[RUNG_EMULATE_PERLBAL] = &emulation_perlbal,
-	[RUNG_EMULATE_H2O] = &emulation_h2o,
-	[RUNG_EMULATE_RACK] = &emulation_rack,
+	[RUNG_EMULATE_NGINX] = &rung_emulation_nginx,
+	[RUNG_EMULATE_NGINX_HARDENED] = &rung_emulation_nginx_hardened,
+	[RUNG_EMULATE_APACHE] = &rung_emulation_apache,
+	[RUNG_EMULATE_LIGHTTPD] = &rung_emulation_lighttpd,
+	[RUNG_EMULATE_PERLBAL] = &rung_emulation_perlbal,
+	[RUNG_EMULATE_H2O] = &rung_emulation_h2o,
+	[RUNG_EMULATE_RACK] = &rung_emulation_rack,
 };
 
 /* -- answering --------------------------------------------------------------------------------------------------- */
@@ -177,7 +177,7 @@ static int reproxy_children(struct rung_app *app, rung_visit_fn visit, void *dat
 	if (rc == 0)
 		rc = rung_names_visit(reproxy->names, visit, data);
 	if (rc == 0)
-		rc = emulated_locations_visit(reproxy->locations, visit, data);
+		rc = rung_emulated_locations_visit(reproxy->locations, visit, data);
 	if (rc == 0 && reproxy->remote)
 		rc = visit(reproxy->remote, ".remote", data);
 	return rc;

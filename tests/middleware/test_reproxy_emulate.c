@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-SUITE(rung_reproxy_emulate);
+SUITE(reproxy_emulate);
 
 #define URL(url)                           \
 	{                                  \
@@ -13,7 +13,7 @@ SUITE(rung_reproxy_emulate);
 
 /* -- Apache ------------------------------------------------------------------------------------------------------- */
 
-Test(rung_reproxy_emulate, apache_restores_four_fields_and_puts_cookies_last)
+Test(reproxy_emulate, apache_restores_four_fields_and_puts_cookies_last)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_APACHE,
 		emulated_app_saying(SAYS(.status = 500,
@@ -32,7 +32,7 @@ Test(rung_reproxy_emulate, apache_restores_four_fields_and_puts_cookies_last)
 	rung_client_destroy(client);
 }
 
-Test(rung_reproxy_emulate, apache_keeps_the_method_and_sends_no_body)
+Test(reproxy_emulate, apache_keeps_the_method_and_sends_no_body)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_APACHE,
 		emulated_app_saying(SAYS(.fields = FIELDS(URL("http://u:p@target.internal/t?q")))),
@@ -47,7 +47,7 @@ Test(rung_reproxy_emulate, apache_keeps_the_method_and_sends_no_body)
 	rung_client_destroy(client);
 }
 
-Test(rung_reproxy_emulate, apache_takes_the_next_url_when_nobody_is_there)
+Test(reproxy_emulate, apache_takes_the_next_url_when_nobody_is_there)
 {
 	static const struct {
 		const char *urls;
@@ -65,7 +65,7 @@ Test(rung_reproxy_emulate, apache_takes_the_next_url_when_nobody_is_there)
 	}
 }
 
-Test(rung_reproxy_emulate, apache_cuts_a_range_that_the_target_ignores)
+Test(reproxy_emulate, apache_cuts_a_range_that_the_target_ignores)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_APACHE,
 		emulated_app_saying(SAYS(.fields = FIELDS(URL("http://target.internal/")))),
@@ -190,7 +190,7 @@ Test(reproxy_emulate, apache_follows_one_hop)
 	rung_client_destroy(client);
 }
 
-Test(rung_reproxy_emulate, apache_shows_the_app_its_capabilities_and_a_tidy_path)
+Test(reproxy_emulate, apache_shows_the_app_its_capabilities_and_a_tidy_path)
 {
 	struct rung_client *client =
 		emulated_client(RUNG_EMULATE_APACHE, emulated_teller(), emulated_teller());
@@ -218,7 +218,7 @@ static struct rung_client *sending(enum rung_server_kind server, const char *fol
 		emulated_app_saying(&says)));
 }
 
-Test(rung_reproxy_emulate, x_sendfile_names_files_of_one_folder)
+Test(reproxy_emulate, x_sendfile_names_files_of_one_folder)
 {
 	static const enum rung_server_kind servers[] = { RUNG_EMULATE_APACHE, RUNG_EMULATE_LIGHTTPD };
 
@@ -248,7 +248,7 @@ Test(rung_reproxy_emulate, x_sendfile_names_files_of_one_folder)
 
 /* -- Perlbal -------------------------------------------------------------------------------------------------------- */
 
-Test(rung_reproxy_emulate, perlbal_answers_with_the_apps_fields_and_status)
+Test(reproxy_emulate, perlbal_answers_with_the_apps_fields_and_status)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_PERLBAL,
 		emulated_app_saying(SAYS(.status = 404,
@@ -278,7 +278,7 @@ Test(reproxy_emulate, perlbal_takes_the_length_of_a_part_first)
 	rung_client_destroy(client);
 }
 
-Test(rung_reproxy_emulate, perlbal_sends_range_and_host_alone)
+Test(reproxy_emulate, perlbal_sends_range_and_host_alone)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_PERLBAL,
 		emulated_app_saying(SAYS(.fields = FIELDS(URL("http://target.internal")))),
@@ -290,7 +290,7 @@ Test(rung_reproxy_emulate, perlbal_sends_range_and_host_alone)
 	rung_client_destroy(client);
 }
 
-Test(rung_reproxy_emulate, perlbal_tries_on_until_one_is_good)
+Test(reproxy_emulate, perlbal_tries_on_until_one_is_good)
 {
 	static const struct {
 		const char *urls, *expected;
@@ -356,7 +356,7 @@ Test(reproxy_emulate, perlbal_prefers_a_file)
 	tree_remove();
 }
 
-Test(rung_reproxy_emulate, perlbal_hands_over_to_services)
+Test(reproxy_emulate, perlbal_hands_over_to_services)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_PERLBAL,
 		emulated_app_saying(SAYS(.fields = FIELDS({ "X-Reproxy-Service", "target.internal", 0, 0 }))),
@@ -373,7 +373,7 @@ Test(rung_reproxy_emulate, perlbal_hands_over_to_services)
 
 /* -- H2O ------------------------------------------------------------------------------------------------------------- */
 
-Test(rung_reproxy_emulate, h2o_drops_the_apps_answer)
+Test(reproxy_emulate, h2o_drops_the_apps_answer)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_H2O,
 		emulated_app_saying(SAYS(.status = 500,
@@ -387,7 +387,7 @@ Test(rung_reproxy_emulate, h2o_drops_the_apps_answer)
 	rung_client_destroy(client);
 }
 
-Test(rung_reproxy_emulate, h2o_keeps_method_and_body_for_307_and_308_alone)
+Test(reproxy_emulate, h2o_keeps_method_and_body_for_307_and_308_alone)
 {
 	static const struct {
 		int status;
@@ -413,7 +413,7 @@ Test(rung_reproxy_emulate, h2o_keeps_method_and_body_for_307_and_308_alone)
 	}
 }
 
-Test(rung_reproxy_emulate, h2o_follows_redirects_of_targets_and_five_in_all)
+Test(reproxy_emulate, h2o_follows_redirects_of_targets_and_five_in_all)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_H2O,
 		emulated_app_saying(SAYS(.fields = FIELDS(URL("http://target.internal/t")))),
@@ -430,7 +430,7 @@ Test(rung_reproxy_emulate, h2o_follows_redirects_of_targets_and_five_in_all)
 	rung_client_destroy(client);
 }
 
-Test(rung_reproxy_emulate, h2o_warns_of_urls_on_which_it_hangs)
+Test(reproxy_emulate, h2o_warns_of_urls_on_which_it_hangs)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_H2O,
 		emulated_app_saying(SAYS(.fields = FIELDS(URL("http://target.internal?q")))),
@@ -449,7 +449,7 @@ Test(rung_reproxy_emulate, h2o_warns_of_urls_on_which_it_hangs)
 		"X-Rewrite-URI", "/t?q", 0, 0          \
 	}
 
-Test(rung_reproxy_emulate, lighttpd_starts_again_on_a_chunked_response)
+Test(reproxy_emulate, lighttpd_starts_again_on_a_chunked_response)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_LIGHTTPD,
 		emulated_app_saying(
@@ -465,7 +465,7 @@ Test(rung_reproxy_emulate, lighttpd_starts_again_on_a_chunked_response)
 	rung_client_destroy(client);
 }
 
-Test(rung_reproxy_emulate, lighttpd_hangs_on_any_other)
+Test(reproxy_emulate, lighttpd_hangs_on_any_other)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_LIGHTTPD,
 		emulated_app_saying(SAYS(.fields = FIELDS(REWRITES))), emulated_teller());
@@ -478,7 +478,7 @@ Test(rung_reproxy_emulate, lighttpd_hangs_on_any_other)
 	rung_client_destroy(client);
 }
 
-Test(rung_reproxy_emulate, lighttpd_measures_short_bodies_and_groups_fields)
+Test(reproxy_emulate, lighttpd_measures_short_bodies_and_groups_fields)
 {
 	struct rung_client *client = emulated_client(RUNG_EMULATE_LIGHTTPD,
 		emulated_app_saying(SAYS(.fields = FIELDS({ "X-A", "1", 0, 0 }, { "ETag", "\"a\"", 0, 0 },
@@ -497,7 +497,7 @@ static int give(const struct rung_app *self, struct rung_env *env, struct rung_r
 	return rung_reply_uri(res, 200, "http://target.internal/d");
 }
 
-Test(rung_reproxy_emulate, uris_of_apps_reach_the_target_under_every_server)
+Test(reproxy_emulate, uris_of_apps_reach_the_target_under_every_server)
 {
 	for (int server = RUNG_EMULATE_NGINX; server <= RUNG_EMULATE_H2O; server++) {
 		struct rung_client *client = test_client(
@@ -538,7 +538,7 @@ static struct rung_client *rack(const char *url)
 		rung_run(ask_self, .data = (void *)(uintptr_t)url)));
 }
 
-Test(rung_reproxy_emulate, rack_calls_itself_with_another_environment)
+Test(reproxy_emulate, rack_calls_itself_with_another_environment)
 {
 	struct rung_client *client = rack("http://h:99/p/q?r=1");
 	const struct rung_reply *reply = rung_client_send(client, "POST", "/x", .body = "abc");
@@ -549,7 +549,7 @@ Test(rung_reproxy_emulate, rack_calls_itself_with_another_environment)
 	rung_client_destroy(client);
 }
 
-Test(rung_reproxy_emulate, rack_raises_for_what_is_no_uri)
+Test(reproxy_emulate, rack_raises_for_what_is_no_uri)
 {
 	static const char *const urls[] = { "http://h/a b", "http://[bad/", "http://h/%zz", "mailto:a@b" };
 
