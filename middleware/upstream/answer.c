@@ -246,14 +246,13 @@ static int give_source(struct transfer *transfer, struct rung_env *env, struct r
 
 int rung_upstream_answer(struct transfer *transfer, struct rung_env *env, struct rung_response *res)
 {
+	/* An answer without a body has none to wait for, but its end tells that the connection can be used again. One of unknown length stays
+	 * so, since servers that are emulated make a difference. */
 	pthread_mutex_lock(&transfer->lock);
-	bool is_whole = transfer->is_done && !transfer->err;
+	bool is_whole =
+		transfer->is_done && !transfer->err && (transfer->length >= 0 || !transfer->ring.size);
 	pthread_mutex_unlock(&transfer->lock);
 	res->status = transfer->status;
 	set_fields(transfer, res);
-	/* An answer without a body has none to wait for, but its end tells that the connection can be used again. One of unknown length stays
-	 * so, since servers that are emulated make a difference. */
-	if (transfer->length < 0 && transfer->ring.size)
-		is_whole = false;
 	return is_whole ? give_whole(transfer, res) : give_source(transfer, env, res);
 }
