@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-	RUNG_ARENA_CLASSES = 5,        /* blocks of 8, 16, 32, 64 and 128 KiB */
+	RUNG_ARENA_CLASSES = 6,        /* blocks of 8, 16, 32, 64, 128 and 256 KiB */
 	RUNG_ARENA_SMALLEST = 8192,    /* the first class, bytes with the block's own head */
 	RUNG_ARENA_KEEP = 1024 * 1024, /* bytes of free blocks kept for each class */
 };

@@ -52,7 +52,7 @@ struct rung_stream {
 };
 
 enum {
-	RUNG_STREAM_ROOM = 256 * 1024, /* bytes between the loop and the worker */
+	RUNG_STREAM_ROOM = 256 * 1024, /* bytes between the loop and the worker: a block that arenas keep */
 	RUNG_STREAM_ENOUGH =
 		128 * 1024, /* bytes for which the worker is woken even though more may come at once */
 };
