@@ -291,6 +291,8 @@ void rung_server_drop_offers(struct rung_server *server);
 int rung_address_parse(
 	const char *text, unsigned usual_port, union rung_address *ret_address, socklen_t *ret_size);
 
+enum { RUNG_ADDRESS_TEXT = 128 }; /* room for any of those below */
+
 /* "127.0.0.1:80", "[::1]:80", "unix:PATH". */
 void rung_address_print(const union rung_address *address, char *text, size_t room);
 unsigned rung_address_port(const union rung_address *address);

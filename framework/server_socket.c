@@ -177,7 +177,7 @@ static int open_tcp(struct listener *listener, bool is_first)
 
 static int refuse_tcp(int err, const struct listener *listener)
 {
-	char text[64];
+	char text[RUNG_ADDRESS_TEXT];
 
 	rung_address_print(&listener->address, text, sizeof text);
 	if (err == -EADDRINUSE)

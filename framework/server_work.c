@@ -11,6 +11,7 @@
 #include "server_private.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -74,11 +75,24 @@ static struct exchange *take_job(struct rung_workers *workers)
 	return exchange;
 }
 
+/*
+ * Whom a batch thread's waking finds at work is not interrupted by it: a loop that shares the core hands out all that it has read before
+ * workers begin, instead of being put aside at each job. Other programs have no priority by it. What a handler starts inherits it, which
+ * does no harm, and where it is not allowed all goes on as usual.
+ */
+static void let_loops_finish(void)
+{
+	const struct sched_param none = { 0 };
+
+	sched_setscheduler(0, SCHED_BATCH, &none);
+}
+
 static void *serve(void *argument)
 {
 	struct rung_workers *workers = argument;
 	struct exchange *exchange;
 
+	let_loops_finish();
 	while ((exchange = take_job(workers))) {
 		work(exchange);
 		rung_loop_post(exchange->loop, &exchange->mail);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -420,4 +421,21 @@ Test(workers, a_class_that_says_it_waits_gets_them)
 	rung_server_destroy(server);
 	ASSERT_HAS(test_log(), "rung: database may wait, so handlers run on 16 workers");
 	cr_assert_null(strstr(test_log(), "held an event loop"));
+}
+
+/* -- how workers are scheduled ----------------------------------------------------------------------------------------- */
+
+static int policy(const struct rung_app *self, struct rung_env *env, struct rung_response *res)
+{
+	(void)self, (void)env;
+	return rung_reply_text(res, 200, sched_getscheduler(0) == SCHED_BATCH ? "batch" : "other");
+}
+
+Test(workers, do_not_push_a_loop_aside)
+{
+	struct rung_server *server =
+		test_server(rung_routes(rung_get("/", policy)), (struct rung_server_options){ .workers = 1 });
+
+	expect_answer(ask(server, "/"), "\r\n\r\nbatch");
+	ASSERT_INT(rung_server_destroy(server), 0);
 }

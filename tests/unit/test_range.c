@@ -122,7 +122,7 @@ Test(range, several_ranges_are_parts_in_the_order_asked_for)
 Test(range, too_many_ranges_are_the_whole)
 {
 	static const struct asked many = { .size = 1000, .modified = -1 };
-	char most[512] = "bytes=0-0", more[512];
+	char most[512] = "bytes=0-0", more[sizeof most + 8];
 	char parts[512] = "0+1";
 
 	for (int i = 1; i < RUNG_MAX_RANGES; i++) {
