@@ -44,8 +44,11 @@ static void deliver_room(struct rung_mail *mail, bool is_over)
 		(struct exchange *)((char *)mail - offsetof(struct exchange, stream_mail));
 
 	rung_stream_told(exchange->stream);
-	if (!is_over && exchange->connection)
-		rung_exchange_resume(exchange);
+	if (is_over || !exchange->connection)
+		return;
+	/* Its time begins now: it could send nothing before. */
+	exchange->connection->patience.since = rung_clock();
+	rung_exchange_resume(exchange);
 }
 
 /* Under the stream's lock. */
