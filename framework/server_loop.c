@@ -400,10 +400,18 @@ static int32_t patience(const struct loop *loop)
 	return loop->connections && accept < 0 ? RUNG_WALK_MS : accept;
 }
 
+/* True when the daemon would sleep now; else it has more to read or to send, and the next turn follows at once. */
+static bool rests(const struct loop *loop)
+{
+	MHD_UNSIGNED_LONG_LONG milliseconds;
+
+	return MHD_get_timeout(loop->daemon, &milliseconds) != MHD_YES || milliseconds > 0;
+}
+
 /* A turn in which nothing happened was most likely ended by a client that hung up. Others may wait for some turns. */
 static bool may_have_left(struct loop *loop)
 {
-	bool is_quiet = !loop->is_busy;
+	bool is_quiet = !loop->is_busy && rests(loop);
 
 	loop->is_busy = false;
 	return is_quiet || loop->suspended || loop->turns++ % 16 == 0;
@@ -413,10 +421,7 @@ static bool may_have_left(struct loop *loop)
  * any case, since other clients may keep the loop from ever resting. */
 static void tell_readers(struct loop *loop)
 {
-	MHD_UNSIGNED_LONG_LONG milliseconds;
-	bool rests = MHD_get_timeout(loop->daemon, &milliseconds) != MHD_YES || milliseconds > 0;
-
-	if (!rests && ++loop->untold_turns < UNTOLD_TURNS)
+	if (!rests(loop) && ++loop->untold_turns < UNTOLD_TURNS)
 		return;
 	loop->untold_turns = 0;
 	rung_input_tell(loop);
