@@ -397,8 +397,13 @@ static void receive(void)
 static int wait_for(short events)
 {
 	struct pollfd ready = { .fd = talk.fd, .events = events };
+	int count;
 
-	insist(poll(&ready, 1, PATIENCE_MS) == 1, "the server does not hang");
+	/* libFuzzer's timer goes off in the middle of it. */
+	do
+		count = poll(&ready, 1, PATIENCE_MS);
+	while (count < 0 && errno == EINTR);
+	insist(count == 1, "the server does not hang");
 	if (ready.revents & ~POLLOUT)
 		receive();
 	return ready.revents;
