@@ -223,6 +223,16 @@ static void try_file(const char *path, size_t siblings, const struct rung_field 
 	insist(rung_reply_header(reply, "Vary") != NULL, "caches are told");
 }
 
+/* A page for programs is given to those, too, who know it by its old name alone. */
+static unsigned page_quality(const char *types, const char *given)
+{
+	unsigned liked = rung_accept_quality(types, given), old = 0;
+
+	if (strcmp(given, "application/problem+json") == 0)
+		old = rung_accept_quality(types, "application/json");
+	return liked > old ? liked : old;
+}
+
 static void try_page(const struct rung_field *fields, const char *types)
 {
 	static const char *const given[] = { "text/plain", "text/html", "application/problem+json" };
@@ -232,7 +242,7 @@ static void try_page(const struct rung_field *fields, const char *types)
 
 	insist(reply->status == 404 && type, "a page of some type");
 	for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
-		unsigned liked = rung_accept_quality(types, given[i]);
+		unsigned liked = page_quality(types, given[i]);
 
 		best = liked > best ? liked : best;
 		if (strncmp(type, given[i], strlen(given[i])) == 0)
