@@ -244,7 +244,7 @@ static inline bool emulated_is_listed(const char *const *names, const struct run
 	return false;
 }
 
-/* emulate_response.c */
+/* emulate_held.c */
 
 /* Holds what survives of the response that asks, and empties it. */
 int rung_emulated_hold(struct emulated *at, const struct emulated_ask *ask);
@@ -252,8 +252,12 @@ int rung_emulated_hold(struct emulated *at, const struct emulated_ask *ask);
 /* Joins the response's fields where the rules say so. Returns 0 or a negative errno. */
 int rung_emulated_join(struct emulated *at);
 
+/* emulate_body.c */
+
 /* Makes the body an empty one that ends with the connection. */
 int rung_emulated_unmeasured(struct emulated *at);
+
+/* emulate_response.c */
 
 /* Makes the answer of what is held and what came. */
 int rung_emulated_settle(struct emulated *at);
