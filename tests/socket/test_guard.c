@@ -213,6 +213,10 @@ Test(guard, what_libmicrohttpd_hides)
 		{ RAW("GET / HTTP/1.1 \r\n" H "\r\n"), BAD, "400" },
 		{ RAW("GET /a b HTTP/1.1\r\n" H "\r\n"), BAD, "400" },
 		{ RAW("GET\0 / HTTP/1.1\r\n" H "\r\n"), BAD, "" },
+		{ RAW("GET / HTTP/1.1\r\n" H "X: y\n:z\n"), BAD, "the head has a NUL" },
+		{ RAW("GET / HTTP/1.1\r\n" H "X: y\n:z\nY: y\r\n\r\n"), BAD, "the head has a NUL" },
+		{ RAW("GET / HTTP/1.1\r\n" H "X: y\n\0z\n"), BAD, "the head has a NUL" },
+		{ RAW("GET / HTTP/1.1\r\n" H "X: y\n:zz\n"), BAD, "the head has a NUL" },
 	};
 
 	REFUSE(attempts);
