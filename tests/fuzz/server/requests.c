@@ -43,7 +43,6 @@ uint32_t sum_seen(struct text method, struct text path, struct text query, struc
 struct reader {
 	const char *at, *end;
 	bool has_bare_lf; /* a line ended so */
-	bool was_bare;    /* the line before did, and was the first that did */
 	bool has_ended;   /* what was taken for the rest of a line was the end of the head */
 };
 
@@ -251,20 +250,31 @@ static void check_framing(struct request *request, const struct framing *framing
 	request->is_chunked = framing->codings > 0;
 }
 
-/* What libmicrohttpd takes for the end of a head, at the beginning of a line. */
-static bool ends_head(char c)
+/*
+ * libmicrohttpd overwrites what ends lines, and a colon that it takes for the end of a head, with NULs. Four bytes of which each may become
+ * one, or is one, and that end with a line's end, then look like the end of a good head, whatever they were. NULL: there are none.
+ */
+static const char *odd_end(const struct reader *reader, struct text line)
 {
-	return c == ':' || c == '\0';
+	const char *at = line.at, *line_end = line.at + line.size;
+
+	while (at < line_end && *at != '\0' && *at != '\r')
+		at++;
+	if (reader->end - at < 4 || at[3] != '\n' || memcmp(at, "\r\n\r\n", 4) == 0 || *at == ':')
+		return NULL;
+	for (int i = 0; i < 3; i++)
+		if (at[i] && !strchr("\r\n:", at[i]))
+			return NULL;
+	return at;
 }
 
 /*
- * A line of the head. libmicrohttpd overwrites what ends lines with NULs, and lines end at a NUL: so one in front of a bare LF passes for a
- * CR, and so does, in a line of its own, a colon, which it overwrites too. Nothing is left then that could tell.
+ * A line of the head. Lines end at a NUL: so one in front of a bare LF passes for a CR, and so does, in a line of its own, a colon.
  */
 static bool next_head_line(
 	struct reader *reader, struct request *request, const struct framing *framing, struct text *ret_line)
 {
-	bool had_bare_lf = reader->has_bare_lf, was_bare = reader->was_bare;
+	bool had_bare_lf = reader->has_bare_lf;
 
 	if (reader->has_ended) {
 		*ret_line = (struct text){ reader->at, 0 };
@@ -272,17 +282,11 @@ static bool next_head_line(
 	}
 	if (!next_line(reader, ret_line))
 		return false;
-	reader->was_bare = reader->has_bare_lf && !had_bare_lf && request->method.at;
-	/* A bare LF, or CR, and a colon or NUL before a whole end of line are as many bytes as two of these. */
-	if (was_bare && ret_line->size == 1 && ends_head(*ret_line->at) && ret_line->at[1] == '\r') {
-		ret_line->size = 0;
-		reader->has_bare_lf = false;
-		worsen(request, ODD);
-		return true;
-	}
-	if (request->method.at && ret_line->size > 2 && ret_line->at[ret_line->size - 2] == '\r' &&
-		ends_head(ret_line->at[ret_line->size - 1]) && ret_line->at[ret_line->size] == '\r') {
-		ret_line->size -= 2;
+	const char *odd = request->method.at && ret_line->size ? odd_end(reader, *ret_line) : NULL;
+	if (odd) {
+		ret_line->size = (size_t)(odd - ret_line->at);
+		reader->at = odd + 4;
+		reader->has_bare_lf = had_bare_lf;
 		reader->has_ended = true;
 		worsen(request, ODD);
 		return true;
