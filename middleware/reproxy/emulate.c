@@ -90,7 +90,7 @@ static const struct rung_app *find_app(const struct emulated *at, const struct e
 
 static bool is_front(const struct emulated *at, const struct emulated_url *url)
 {
-	char port[8] = "";
+	char port[16] = "";
 	struct rung_uri here = { .scheme = { url->scheme, strlen(url->scheme) },
 		.host = { url->host, strlen(url->host) } };
 

@@ -158,6 +158,8 @@ struct emulated {
 	const char *charset; /* see carries_charset */
 };
 
+enum { EMULATED_NO_PORT = 65536 }; /* port 0 was written, where nobody listens */
+
 /* A place to fetch from, as the server understood it. */
 struct emulated_url {
 	const char *scheme;      /* "http" or "https" */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_DELEGATIONS = 5, NO_PORT = 65536 };
+enum { MOST_DELEGATIONS = 5 };
 
 /* -- URLs -------------------------------------------------------------------------------------------------------- */
 
@@ -36,7 +36,7 @@ static const char *parse_authority(struct emulated *at, const char *text, struct
 		after += 1 + digits;
 		if (!digits || (*after && *after != '/') || port >= 65535)
 			return NULL;
-		url->port = port ? (unsigned)port : NO_PORT;
+		url->port = port ? (unsigned)port : EMULATED_NO_PORT;
 	}
 	url->host_field = rung_emulated_copy(at, text, (size_t)(after - text));
 	return (*after && *after != '/') || !url->host || !url->host_field ? NULL : after;

@@ -12,6 +12,15 @@
 
 /* -- URLs -------------------------------------------------------------------------------------------------------- */
 
+/* As Perl packs it, which takes "0" for none and cuts what is too large down to 16 bits. */
+static unsigned port_of(const char *digits, const char *end)
+{
+	if (end - digits == 1 && *digits == '0')
+		return 0;
+	uint16_t port = (uint16_t)strtoul(digits, NULL, 10);
+	return port ? port : EMULATED_NO_PORT;
+}
+
 /* ^http://(.+?)(?::(\d+))?(/.*)?$ */
 static bool parse(struct emulated *at, const char *text, struct emulated_url *url)
 {
@@ -28,7 +37,7 @@ static bool parse(struct emulated *at, const char *text, struct emulated_url *ur
 	const char *query = strchr(end, '?');
 	url->scheme = "http";
 	url->host = rung_emulated_copy(at, host, (size_t)(stop - host));
-	url->port = has_port ? (unsigned)strtoul(colon + 1, NULL, 10) : 0;
+	url->port = has_port ? port_of(colon + 1, end) : 0;
 	url->host_field = rung_request_header(at->env, "Host");
 	url->path = !*end ? "/" : query ? rung_emulated_copy(at, end, (size_t)(query - end)) : end;
 	url->query = query ? query + 1 : NULL;

@@ -304,6 +304,11 @@ Test(reproxy_emulate, perlbal_tries_on_until_one_is_good)
 		{ "http://target.internal/", NULL, 416, 416 },
 		{ "HTTP://target.internal/ foo", NULL, 200, 503 },
 		{ "http://elsewhere/", NULL, 200, 503 },
+		{ "http://target.internal:0/", NULL, 200, 200 },
+		{ "http://target.internal:65616/", NULL, 200, 200 },
+		{ "http://target.internal:00/", NULL, 200, 503 },
+		{ "http://target.internal:65536/", NULL, 200, 503 },
+		{ "http://target.internal:2888888888888888888888888888888888/", NULL, 200, 503 },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
