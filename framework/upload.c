@@ -135,8 +135,11 @@ void rung_safe_name(const char *name, size_t size, char buffer[RUNG_SAFE_NAME_SI
 	/* What the extension is, and what is to be trimmed before it, shows when nothing is left that is dropped. */
 	end = once + strlen(once);
 	make("", once, end, buffer);
-	if (is_device(buffer))
-		make("_", once, end, buffer);
+	if (!is_device(buffer))
+		return;
+	/* Longer by one, it may be cut elsewhere. */
+	make("_", buffer, buffer + strlen(buffer), once);
+	make("", once, once + strlen(once), buffer);
 }
 
 /* -- saving ------------------------------------------------------------------------------------------------------ */
