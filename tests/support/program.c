@@ -123,13 +123,18 @@ static int connect_to(const void *address, socklen_t size)
 	return -1;
 }
 
-int connect_port(unsigned port)
+int connect_host(const char *host, unsigned port)
 {
-	const struct sockaddr_in address = { .sin_family = AF_INET,
-		.sin_port = htons((uint16_t)port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = inet_addr(host)
+	};
 
 	return connect_to(&address, sizeof address);
+}
+
+int connect_port(unsigned port)
+{
+	return connect_host("127.0.0.1", port);
 }
 
 int connect_unix(const char *path)

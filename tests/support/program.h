@@ -39,6 +39,7 @@ int run_program(const char *app, const char *const *flags, char *out, char *err,
 
 /* A connection to a loopback port or a Unix socket; -1 when there is none to be had. */
 int connect_port(unsigned port);
+int connect_host(const char *host, unsigned port); /* an IPv4 address */
 int connect_unix(const char *path);
 
 /* Sends a request to that port; what comes until the close, or 2 s of silence. To be freed. */
