@@ -1,7 +1,7 @@
 /*
- * answer.c: what comes back: the head, line by line as libcurl has it, and what the response is made of.
+ * answer.c: what comes back: the head, line by line, and what the response is made of.
  *
- * libcurl is lenient with heads, so they are judged here: a field that is none, a folded line, two lengths or none that is a number, a
+ * Heads are judged strictly: a field that is none, a folded line, two lengths or none that is a number, a
  * coding other than chunked, or a length beside it, are how one answer is made to look like another, and are refused (RFC 9112 sections
  * 5.2 and 6.3).
  */
@@ -36,7 +36,9 @@ static int take_status(struct transfer *transfer, const char *line, size_t size)
 		return refuse(transfer, "its answer does not begin as HTTP/1.1 does");
 	transfer->status = (line[9] - '0') * 100 + (line[10] - '0') * 10 + line[11] - '0';
 	transfer->has_line = true;
-	transfer->has_length = transfer->is_chunked = transfer->has_coding = false;
+	transfer->has_length = transfer->has_coding = false;
+	transfer->is_closing = transfer->is_keeping = false;
+	transfer->is_old = line[7] == '0';
 	transfer->length = -1;
 	transfer->head_size = 0;
 	transfer->field_count = 0;
@@ -75,6 +77,10 @@ static int judge(struct transfer *transfer, const struct rung_field *field)
 		return take_length(transfer, field);
 	if (field->name_size == 17 && rung_names_equal(field->name, "Transfer-Encoding"))
 		return take_coding(transfer, field);
+	if (field->name_size == 10 && rung_names_equal(field->name, "Connection")) {
+		transfer->is_closing = transfer->is_closing || rung_list_has(field->value, "close");
+		transfer->is_keeping = transfer->is_keeping || rung_list_has(field->value, "keep-alive");
+	}
 	return 0;
 }
 
@@ -128,9 +134,6 @@ static int end_head(struct transfer *transfer)
 
 int rung_upstream_answer_line(struct transfer *transfer, const char *line, size_t size)
 {
-	/* Trailers come this way too. */
-	if (transfer->has_head)
-		return 0;
 	transfer->head_total += size;
 	if (transfer->head_total > transfer->upstream->header_bytes)
 		return refuse(transfer, "its answer has a head larger than .header_bytes");

@@ -1,16 +1,17 @@
 /*
- * engine.c: the thread that carries all transfers of one upstream: libcurl's multi interface on an epoll set.
+ * engine.c: the thread that carries all transfers of one upstream: an epoll set of their channels, and of what libcurl dials.
  *
  * Askers put transfers into its mail; only who finds the box empty writes to the descriptor that ends its wait. What has come of transfers
- * is told at the end of a turn, so that a short answer, which comes whole in one turn, is told once. A connection stays in the set when
- * its transfer is over, since the next one mostly wants the same of it: that spares two calls a request. Should it say something
- * meanwhile, most likely its end, it is taken out.
+ * is told at the end of a turn, so that a short answer, which comes whole in one turn, is told once.
  */
 #include "upstream_private.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -20,45 +21,12 @@
 
 enum { TURN_EVENTS = 64, FEW_EVENTS = 8 };
 
-/* What is known of a socket that we made. */
-enum {
-	WANTS_IN = 1,
-	WANTS_OUT = 2,
-	IS_KNOWN = 4,
-	IS_IDLE = 8, /* libcurl asks for nothing, but it is still in the set */
-};
-
-struct engine {
-	struct upstream *upstream;
-	CURLM *multi;
-	pthread_t thread;
-	int epoll_fd, wake_fd;
-	_Atomic(struct transfer *) mail; /* newest first */
-	atomic_bool is_ending;
-	bool is_shaken; /* libcurl has run out of memory */
-	int64_t timer;  /* precise_clock() when libcurl wants to be called; -1: it does not */
-	int64_t next_walk;
-	struct transfer *active, *news;
-	uint8_t *sockets; /* by descriptor */
-	size_t socket_room;
-};
-
-static int64_t clock_of(clockid_t id)
+int64_t rung_upstream_clock(void)
 {
 	struct timespec now;
 
-	clock_gettime(id, &now);
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-int64_t rung_upstream_clock(void)
-{
-	return clock_of(CLOCK_MONOTONIC_COARSE);
-}
-
-static int64_t precise_clock(void)
-{
-	return clock_of(CLOCK_MONOTONIC);
 }
 
 /* -- mail ------------------------------------------------------------------------------------------------------------ */
@@ -157,151 +125,125 @@ static void unlink_active(struct engine *engine, struct transfer *transfer)
 		transfer->after->before = transfer->before;
 }
 
-static void fail(struct transfer *transfer, int err, const char *why)
+void rung_upstream_engine_end(struct transfer *transfer)
 {
-	pthread_mutex_lock(&transfer->lock);
-	rung_upstream_transfer_fail(transfer, err, "%s", why);
-	pthread_mutex_unlock(&transfer->lock);
-}
+	struct engine *engine = transfer->upstream->engine;
 
-/* It is over, with the error that it has or without one. */
-static void end(struct engine *engine, struct transfer *transfer)
-{
-	if (transfer->is_running)
-		curl_multi_remove_handle(engine->multi, transfer->easy);
-	transfer->is_running = false;
+	if (transfer->channel)
+		rung_upstream_channel_close(transfer->channel);
 	unlink_active(engine, transfer);
 	transfer->is_over = true;
 	rung_upstream_engine_note(transfer);
 }
 
-/*
- * Without memory libcurl may have lost sight of any transfer, which would then wait for nothing, and what it knows of a socket may be
- * broken for good. So all of them end, and it starts anew.
- */
-static void shake(struct engine *engine)
+void rung_upstream_engine_fail(struct transfer *transfer, int err, const char *format, ...)
 {
-	engine->is_shaken = true;
-	while (engine->active) {
-		fail(engine->active, -ENOMEM, "libcurl is out of memory");
-		end(engine, engine->active);
-	}
+	char why[UPSTREAM_WHY];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(why, sizeof why, format, arguments);
+	va_end(arguments);
+	pthread_mutex_lock(&transfer->lock);
+	rung_upstream_transfer_fail(transfer, err, "%s", why);
+	pthread_mutex_unlock(&transfer->lock);
+	rung_upstream_engine_end(transfer);
 }
 
-static void run(struct engine *engine, struct transfer *transfer)
+/* -- to a backend -------------------------------------------------------------------------------------------------------- */
+
+static void begin_request(struct transfer *transfer)
+{
+	transfer->is_connected = true;
+	transfer->moved = rung_upstream_clock();
+	rung_upstream_message_send(transfer);
+}
+
+static void run(struct transfer *transfer)
 {
 	transfer->moved = rung_upstream_clock();
 	transfer->is_connected = false;
-	transfer->is_running =
-		!engine->is_shaken && curl_multi_add_handle(engine->multi, transfer->easy) == CURLM_OK;
-	if (transfer->is_running)
-		return;
-	fail(transfer, -ENOMEM, "libcurl is out of memory");
-	shake(engine);
+	rung_upstream_request_aim(transfer);
+	if (rung_upstream_channel_get(transfer) < 0)
+		rung_upstream_engine_fail(transfer, -ENOMEM, "out of memory");
+	else if (transfer->channel->fd >= 0)
+		begin_request(transfer);
 }
 
-static bool aim_elsewhere(struct engine *engine, struct transfer *transfer)
+void rung_upstream_engine_again(struct transfer *transfer)
 {
-	struct upstream *upstream = engine->upstream;
+	rung_upstream_channel_close(transfer->channel);
+	transfer->wants_new = true;
+	transfer->sent = 0;
+	transfer->is_sent = transfer->is_blocked = transfer->sends_no_more = false;
+	run(transfer);
+}
 
-	if (upstream->is_remote || transfer->is_connected || transfer->body_at)
+static bool choose_another(struct transfer *transfer)
+{
+	struct upstream *upstream = transfer->upstream;
+
+	if (upstream->is_remote)
 		return false;
 	atomic_store_explicit(&transfer->origin->down_until, rung_upstream_clock() + UPSTREAM_DOWN_MS,
 		memory_order_relaxed);
 	struct origin *origin =
 		rung_upstream_origin_pick(&upstream->origins, transfer->first_origin, &transfer->tried);
-	if (!origin)
-		return false;
-	transfer->origin = origin;
-	return rung_upstream_request_aim(transfer) == 0;
+	if (origin)
+		transfer->origin = origin;
+	return origin != NULL;
 }
 
-static int error_of(const struct transfer *transfer, CURLcode code)
+void rung_upstream_engine_reached(struct channel *channel)
 {
-	/* A line of a head that has no end is told as if memory were out. */
-	if (code == CURLE_OUT_OF_MEMORY && !(transfer->is_connected && !transfer->has_head))
-		return -ENOMEM;
-	return code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EHOSTUNREACH;
-}
+	struct transfer *transfer = channel->transfer;
 
-static void explain(struct transfer *transfer, CURLcode code)
-{
-	const char *why = *transfer->error ? transfer->error : curl_easy_strerror(code);
-	int err = error_of(transfer, code);
-
-	pthread_mutex_lock(&transfer->lock);
-	if (transfer->is_refused && !transfer->is_connected && !transfer->err)
-		transfer->err = -EHOSTUNREACH; /* the reason is there */
+	if (rung_upstream_channel_watch(channel, CHANNEL_IN) < 0)
+		rung_upstream_engine_fail(transfer, -ENOMEM, "its connection cannot be watched");
 	else
-		rung_upstream_transfer_fail(transfer, err, "%s", why);
-	pthread_mutex_unlock(&transfer->lock);
+		begin_request(transfer);
 }
 
-static void conclude(struct engine *engine, struct transfer *transfer, CURLcode code)
+void rung_upstream_engine_missed(struct channel *channel, int err, const char *why)
 {
-	curl_multi_remove_handle(engine->multi, transfer->easy);
-	transfer->is_running = false;
-	if (code != CURLE_OK && !transfer->err && aim_elsewhere(engine, transfer)) {
-		run(engine, transfer);
+	struct transfer *transfer = channel->transfer;
+
+	rung_upstream_channel_close(channel);
+	if (err != -ENOMEM && choose_another(transfer)) {
+		run(transfer);
 		return;
 	}
-	if (code != CURLE_OK)
-		explain(transfer, code);
-	else if (!transfer->has_head)
-		fail(transfer, -EHOSTUNREACH, "it ended without an answer");
-	end(engine, transfer);
-}
-
-static void read_messages(struct engine *engine)
-{
-	CURLMsg *message;
-	int left;
-
-	while ((message = curl_multi_info_read(engine->multi, &left))) {
-		CURLcode code = message->data.result;
-		char *transfer = NULL;
-
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
-		conclude(engine, (struct transfer *)(void *)transfer, code);
-	}
+	/* Of an address that is refused the reason is there. */
+	pthread_mutex_lock(&transfer->lock);
+	if (transfer->is_refused && !transfer->err)
+		transfer->err = -EHOSTUNREACH;
+	pthread_mutex_unlock(&transfer->lock);
+	rung_upstream_engine_fail(transfer, err, "%s", why);
 }
 
 /* -- what is asked ----------------------------------------------------------------------------------------------------- */
 
-/* Goes on with what was paused, in one direction or in both; libcurl is told the whole state. */
-static void go_on(struct engine *engine, struct transfer *transfer, unsigned asks)
+static void drain(struct transfer *transfer)
 {
-	int pauses = CURLPAUSE_CONT;
-
 	pthread_mutex_lock(&transfer->lock);
-	if (asks & UPSTREAM_DRAIN)
-		transfer->is_paused = false;
-	if (transfer->is_paused)
-		pauses |= CURLPAUSE_RECV;
-	if (transfer->is_hungry)
-		pauses |= CURLPAUSE_SEND;
+	transfer->is_paused = false;
 	pthread_mutex_unlock(&transfer->lock);
 	transfer->moved = rung_upstream_clock();
-	if (curl_easy_pause(transfer->easy, pauses) != CURLE_OK)
-		shake(engine);
+	rung_upstream_message_receive(transfer);
 }
 
 static void answer(struct engine *engine, struct transfer *transfer, unsigned asks)
 {
 	if (asks & UPSTREAM_START) {
 		link_active(engine, transfer);
-		run(engine, transfer);
+		run(transfer);
 	}
-	if (transfer->is_over)
-		return;
-	if (asks & UPSTREAM_CANCEL) {
-		fail(transfer, -ECANCELED, "it was cut off");
-		end(engine, transfer);
-	} else if (asks & (UPSTREAM_DRAIN | UPSTREAM_FEED)) {
-		go_on(engine, transfer, asks);
-	}
+	if (!transfer->is_over && asks & UPSTREAM_CANCEL)
+		rung_upstream_engine_fail(transfer, -ECANCELED, "it was cut off");
+	if (!transfer->is_over && asks & UPSTREAM_FEED && transfer->is_connected)
+		rung_upstream_message_send(transfer);
+	if (!transfer->is_over && asks & UPSTREAM_DRAIN)
+		drain(transfer);
 }
 
 static void read_mail(struct engine *engine)
@@ -323,95 +265,54 @@ static void read_mail(struct engine *engine)
 	}
 }
 
-/* -- sockets and times -------------------------------------------------------------------------------------------------- */
+/* -- events -------------------------------------------------------------------------------------------------------------- */
 
-int rung_upstream_engine_know(struct engine *engine, int fd)
+int rung_upstream_engine_know(struct engine *engine, int fd, struct channel *channel)
 {
 	size_t room = engine->socket_room ? engine->socket_room : 64;
 
+	if ((size_t)fd >= engine->socket_room && !channel)
+		return 0;
 	while (room <= (size_t)fd)
 		room *= 2;
 	if (room > engine->socket_room) {
-		uint8_t *sockets = realloc(engine->sockets, room);
+		struct channel **sockets = realloc(engine->sockets, room * sizeof *sockets);
 
 		if (!sockets)
 			return -ENOMEM;
-		memset(sockets + engine->socket_room, 0, room - engine->socket_room);
+		memset(sockets + engine->socket_room, 0, (room - engine->socket_room) * sizeof *sockets);
 		engine->sockets = sockets;
 		engine->socket_room = room;
 	}
-	engine->sockets[fd] = IS_KNOWN;
+	engine->sockets[fd] = channel;
 	return 0;
 }
 
-/* Its closing takes it out of the set. */
-void rung_upstream_engine_forget(struct engine *engine, int fd)
+/* One that nobody uses mostly tells of its end. */
+static void look_at_kept(struct channel *channel)
 {
-	if ((size_t)fd < engine->socket_room)
-		engine->sockets[fd] = 0;
+	if (!rung_upstream_channel_is_quiet(channel))
+		rung_upstream_channel_close(channel);
 }
 
-/* libcurl has sockets of its own making, too, which it closes unseen. */
-static bool is_known(const struct engine *engine, int fd)
+static void take_channel_event(struct channel *channel, unsigned events)
 {
-	return (size_t)fd < engine->socket_room && engine->sockets[fd] & IS_KNOWN;
-}
+	struct transfer *transfer = channel->transfer;
 
-static int set_events(struct engine *engine, int fd, unsigned wants)
-{
-	struct epoll_event event = {
-		.events = (wants & WANTS_IN ? EPOLLIN : 0u) | (wants & WANTS_OUT ? EPOLLOUT : 0u),
-		.data.fd = fd,
-	};
-
-	if (epoll_ctl(engine->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0)
-		return 0;
-	return epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, fd, &event);
-}
-
-static int take_wish(CURL *easy, curl_socket_t fd, int what, void *data, void *unused)
-{
-	struct engine *engine = data;
-	unsigned wants = (what & CURL_POLL_IN ? WANTS_IN : 0u) | (what & CURL_POLL_OUT ? WANTS_OUT : 0u);
-
-	(void)easy, (void)unused;
-	if (what == CURL_POLL_REMOVE)
-		wants = 0;
-	if (!is_known(engine, fd)) {
-		if (wants)
-			return set_events(engine, fd, wants) == 0 ? 0 : -1;
-		epoll_ctl(engine->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-		return 0;
+	if (!transfer) {
+		look_at_kept(channel);
+		return;
 	}
-	uint8_t *state = &engine->sockets[fd];
-	if (!wants) {
-		*state |= IS_IDLE;
-		return 0;
-	}
-	*state &= (uint8_t)~IS_IDLE;
-	if ((*state & (WANTS_IN | WANTS_OUT)) == wants)
-		return 0;
-	*state = (uint8_t)(IS_KNOWN | wants);
-	return set_events(engine, fd, wants) == 0 ? 0 : -1;
+	if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
+		rung_upstream_message_send(transfer);
+	/* It may have ended by that, or wait for another one. Over TLS there may be something to read that no event tells of. */
+	if (!transfer->is_over && transfer->is_connected &&
+		(events & ~(unsigned)EPOLLOUT || transfer->channel->dial))
+		rung_upstream_message_receive(transfer);
 }
 
-static int take_time(CURLM *multi, long milliseconds, void *data)
-{
-	struct engine *engine = data;
-
-	(void)multi;
-	engine->timer = milliseconds < 0 ? -1 : milliseconds == 0 ? 0 : precise_clock() + milliseconds;
-	return 0;
-}
-
-static void act(struct engine *engine, int fd, int events)
-{
-	int running;
-
-	if (curl_multi_socket_action(engine->multi, fd, events, &running) != CURLM_OK)
-		shake(engine);
-}
-
+/* What was known of a descriptor when the set was asked may have changed in this turn, and its number be another one's: no harm is done
+ * when nothing is there to be read. */
 static void take_event(struct engine *engine, const struct epoll_event *event)
 {
 	int fd = event->data.fd;
@@ -423,15 +324,13 @@ static void take_event(struct engine *engine, const struct epoll_event *event)
 		(void)size;
 		return;
 	}
-	if (is_known(engine, fd) && engine->sockets[fd] & IS_IDLE) {
-		engine->sockets[fd] = IS_KNOWN;
-		epoll_ctl(engine->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	struct channel *channel = (size_t)fd < engine->socket_room ? engine->sockets[fd] : NULL;
+	if (!channel)
 		return;
-	}
-	act(engine, fd,
-		(event->events & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) |
-			(event->events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-			(event->events & EPOLLERR ? CURL_CSELECT_ERR : 0));
+	if (channel->fd < 0)
+		rung_upstream_dial_event(channel->dial, fd, event->events);
+	else
+		take_channel_event(channel, event->events);
 }
 
 /* -- what takes too long ------------------------------------------------------------------------------------------------ */
@@ -442,8 +341,7 @@ static void look_at(struct engine *engine, struct transfer *transfer, int64_t no
 	bool is_clients = (transfer->is_paused && transfer->is_taken) || transfer->is_hungry;
 	pthread_mutex_unlock(&transfer->lock);
 	if (rung_is_abandoned(transfer->env)) {
-		fail(transfer, -ECONNRESET, "the client has left");
-		end(engine, transfer);
+		rung_upstream_engine_fail(transfer, -ECONNRESET, "the client has left");
 		return;
 	}
 	if (is_clients)
@@ -451,8 +349,7 @@ static void look_at(struct engine *engine, struct transfer *transfer, int64_t no
 	/* Until there is a connection libcurl counts. */
 	if (!transfer->is_connected || now - transfer->moved <= engine->upstream->idle_ms)
 		return;
-	fail(transfer, -ETIMEDOUT, "it was silent for too long");
-	end(engine, transfer);
+	rung_upstream_engine_fail(transfer, -ETIMEDOUT, "it was silent for too long");
 }
 
 static void walk(struct engine *engine)
@@ -463,6 +360,7 @@ static void walk(struct engine *engine)
 	if (now < engine->next_walk)
 		return;
 	engine->next_walk = now + UPSTREAM_WALK_MS;
+	rung_upstream_channels_age(engine, now);
 	while (transfer) {
 		struct transfer *next = transfer->after;
 
@@ -471,55 +369,23 @@ static void walk(struct engine *engine)
 	}
 }
 
+static int64_t sooner(int64_t a, int64_t b)
+{
+	return a < 0 ? b : b < 0 || a < b ? a : b;
+}
+
 static int patience(const struct engine *engine)
 {
-	int64_t most = engine->active ? UPSTREAM_WALK_MS : -1;
+	int64_t left = engine->active ? UPSTREAM_WALK_MS : -1;
 
-	if (engine->timer < 0)
-		return (int)most;
-	int64_t left = engine->timer ? engine->timer - precise_clock() : 0;
-	if (left < 0)
-		left = 0;
-	return (int)(most >= 0 && most < left ? most : left > 1000 ? 1000 : left);
+	left = sooner(left, rung_upstream_dials_patience(engine));
+	/* Those that are kept are seen to by the walk. */
+	if (left < 0 && engine->kept)
+		left = rung_upstream_channels_patience(engine) + UPSTREAM_WALK_MS;
+	return (int)(left > INT_MAX ? INT_MAX : left);
 }
 
 /* -- the thread ------------------------------------------------------------------------------------------------------------ */
-
-static void call_in_time(struct engine *engine)
-{
-	if (engine->timer < 0 || (engine->timer && engine->timer > precise_clock()))
-		return;
-	engine->timer = -1;
-	act(engine, CURL_SOCKET_TIMEOUT, 0);
-}
-
-static CURLM *make_multi(struct engine *engine)
-{
-	CURLM *multi = curl_multi_init();
-
-	if (multi && !curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, take_wish) &&
-		!curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, engine) &&
-		!curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, take_time) &&
-		!curl_multi_setopt(multi, CURLMOPT_TIMERDATA, engine) &&
-		!curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) &&
-		!curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)engine->upstream->kept))
-		return multi;
-	curl_multi_cleanup(multi);
-	return NULL;
-}
-
-/* When nothing is under way. Where there is no memory for it either, the next turn tries again, and what comes until then fails. */
-static void start_anew(struct engine *engine)
-{
-	CURLM *multi = make_multi(engine);
-
-	if (!multi)
-		return;
-	curl_multi_cleanup(engine->multi);
-	engine->multi = multi;
-	engine->timer = -1;
-	engine->is_shaken = false;
-}
 
 /* Where several transfers are under way, threads that share this core may be about to ask for more: a turn does more for many at once. With
  * a core of its own nobody is let before. */
@@ -543,14 +409,11 @@ static void *turn(void *argument)
 
 		for (int i = 0; i < count; i++)
 			take_event(engine, &events[i]);
-		read_messages(engine);
-		if (engine->is_shaken)
-			start_anew(engine);
 		if (atomic_load_explicit(&engine->mail, memory_order_relaxed))
 			read_mail(engine);
-		call_in_time(engine);
-		read_messages(engine);
-		if (engine->active)
+		if (engine->dialing)
+			rung_upstream_dials_in_time(engine);
+		if (engine->active || engine->kept)
 			walk(engine);
 		if (engine->news)
 			tell(engine);
@@ -571,9 +434,8 @@ static int start_thread(struct engine *engine)
 
 static void free_engine(struct engine *engine)
 {
-	/* Closes the connections that are left, which asks for the engine. */
-	if (engine->multi)
-		curl_multi_cleanup(engine->multi);
+	rung_upstream_channels_close(engine);
+	rung_upstream_dials_close(engine);
 	if (engine->epoll_fd >= 0)
 		close(engine->epoll_fd);
 	if (engine->wake_fd >= 0)
@@ -592,8 +454,7 @@ static int open_engine(struct engine *engine)
 	if (engine->epoll_fd < 0 || engine->wake_fd < 0 ||
 		epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, engine->wake_fd, &event) < 0)
 		return -errno;
-	engine->multi = make_multi(engine);
-	return engine->multi ? 0 : -ENOMEM;
+	return rung_upstream_dials_open(engine);
 }
 
 int rung_upstream_engine_start(struct upstream *upstream, struct engine **ret_engine)
@@ -603,7 +464,6 @@ int rung_upstream_engine_start(struct upstream *upstream, struct engine **ret_en
 	if (!engine)
 		return rung_refuse(-ENOMEM, "upstream: out of memory");
 	engine->upstream = upstream;
-	engine->timer = -1;
 	int rc = open_engine(engine);
 	if (rc == 0)
 		rc = start_thread(engine);

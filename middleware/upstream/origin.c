@@ -1,4 +1,5 @@
 /* origin.c: the backends of .to: how they are written, and whose turn it is. */
+#include "../../framework/uri_private.h"
 #include "upstream_private.h"
 
 #include <errno.h>
@@ -22,7 +23,20 @@ static int read_local(struct origin *origin, const char *text, size_t size)
 	origin->local = strndup(text + prefix, size - prefix);
 	origin->url = strdup("http://localhost/");
 	origin->authority = strdup("");
+	origin->host = strdup("localhost");
 	return 0;
+}
+
+/* What Host says: without the scheme's own port (RFC 9110 section 7.2). NULL: out of memory. */
+static char *host_of(const struct rung_uri *uri)
+{
+	unsigned port = rung_uri_port(uri);
+	char *host;
+	int rc = port == rung_uri_default_port(uri)
+			 ? asprintf(&host, "%.*s", (int)uri->host.size, uri->host.at)
+			 : asprintf(&host, "%.*s:%u", (int)uri->host.size, uri->host.at, port);
+
+	return rc < 0 ? NULL : host;
 }
 
 static bool is_web(const struct rung_slice *scheme)
@@ -65,6 +79,7 @@ static int read_web(struct origins *origins, struct origin *origin, const char *
 		origin->url = NULL;
 	if (asprintf(&origin->authority, "%.*s:%u", (int)uri.host.size, authority, rung_uri_port(&uri)) < 0)
 		origin->authority = NULL;
+	origin->host = host_of(&uri);
 	return take_path(origins, &uri.path, text, size);
 }
 
@@ -77,7 +92,8 @@ static int read_one(struct origins *origins, struct origin *origin, const char *
 	if (rc == 0 && is_local)
 		rc = take_path(origins, &none, text, size);
 	origin->text = strndup(text, size);
-	if (rc == 0 && (!origin->text || !origin->url || !origin->authority || (is_local && !origin->local)))
+	if (rc == 0 && (!origin->text || !origin->url || !origin->authority || !origin->host ||
+			       (is_local && !origin->local)))
 		rc = -ENOMEM;
 	return rc == -ENOMEM ? rung_refuse(-ENOMEM, "upstream: out of memory") : rc;
 }
@@ -113,6 +129,7 @@ void rung_upstream_origins_free(struct origins *origins)
 		free(origins->list[i].text);
 		free(origins->list[i].local);
 		free(origins->list[i].authority);
+		free(origins->list[i].host);
 	}
 	free(origins->list);
 	free(origins->path);

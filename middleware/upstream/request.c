@@ -1,6 +1,7 @@
-/* request.c: what is sent to the backend: its fields, its target, its body, and how libcurl is told. */
+/* request.c: what is sent to the backend: its target, its fields, its body. */
 #include "../../framework/request.h"
 #include "upstream_private.h"
+#include <rung/writer.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -36,7 +37,7 @@ bool rung_upstream_is_hop_by_hop(const struct rung_field *field)
 	return is_one_of(field, names);
 }
 
-/* What libcurl writes itself, or what was for us: the client's expectation is met by the server. */
+/* What is told anew, or what was for us: the client's expectation is met by the server. */
 static bool is_ours(const struct rung_field *field)
 {
 	static const struct known_name names[] = { NAME("Host"), NAME("Content-Length"), NAME("Expect"),
@@ -79,54 +80,29 @@ static bool is_named_by_connection(const struct rung_env *env, const char *name)
 	return false;
 }
 
-/* -- the list of them -------------------------------------------------------------------------------------------------- */
+/* -- the head ------------------------------------------------------------------------------------------------------------ */
 
-/* libcurl's list, in the request's memory: its own functions would take memory for every part. */
-struct list {
-	const struct rung_env *env;
-	struct curl_slist *first, **end;
-	bool is_lost;
-};
-
-/* "Name;" is how libcurl is told of a field with an empty value, and "Name:" of one that it shall not send. */
-static void add(struct list *list, const char *name, size_t name_size, const char *value, size_t value_size)
+/* Whatever wrote them: nothing of a field may end its line. A server has seen to that for a client's; other callers may not have. */
+static void add(
+	struct rung_writer *head, const char *name, size_t name_size, const char *value, size_t value_size)
 {
-	struct curl_slist *entry = rung_alloc(list->env, sizeof *entry + name_size + value_size + 3);
-
-	if (!entry) {
-		list->is_lost = true;
+	if (!rung_is_token(name, name_size) || !rung_is_field_value(value, value_size)) {
+		head->error = head->error ? head->error : -EBADMSG;
 		return;
 	}
-	char *at = entry->data = (char *)(entry + 1);
-	memcpy(at, name, name_size);
-	at += name_size;
-	if (value_size) {
-		*at++ = ':';
-		*at++ = ' ';
-		memcpy(at, value, value_size);
-		at += value_size;
-	} else {
-		*at++ = ';';
-	}
-	*at = '\0';
-	entry->next = NULL;
-	*list->end = entry;
-	list->end = &entry->next;
+	rung_write_bytes(head, name, name_size);
+	rung_write_bytes(head, ": ", value_size ? 2 : 1);
+	rung_write_bytes(head, value, value_size);
+	rung_write_bytes(head, "\r\n", 2);
 }
 
-static void add_text(struct list *list, const char *name, const char *value)
+/* NULL: there was no memory for it. */
+static void add_text(struct rung_writer *head, const char *name, const char *value)
 {
 	if (value)
-		add(list, name, strlen(name), value, strlen(value));
-	else
-		list->is_lost = true;
-}
-
-static void leave_out(struct list *list, struct curl_slist *entry)
-{
-	entry->next = NULL;
-	*list->end = entry;
-	list->end = &entry->next;
+		add(head, name, strlen(name), value, strlen(value));
+	else if (!head->error)
+		head->error = -ENOMEM;
 }
 
 /* All values of a name that the client's side sent, as one list, with one more behind. */
@@ -158,7 +134,7 @@ static const char *element(const struct rung_env *root, const char *address)
 }
 
 /* The client's own view tells how it asked, whatever was made of that since. */
-static void add_forwarded(struct list *list, const struct rung_env *env, bool is_trusted)
+static void add_forwarded(struct rung_writer *head, const struct rung_env *env, bool is_trusted)
 {
 	const struct rung_env *root = env;
 
@@ -171,15 +147,12 @@ static void add_forwarded(struct list *list, const struct rung_env *env, bool is
 	const char *forwarded = element(root, address);
 	const char *host = is_trusted ? rung_request_header(env, "X-Forwarded-Host") : NULL;
 	const char *proto = is_trusted ? rung_request_header(env, "X-Forwarded-Proto") : NULL;
-	if (!forwarded) {
-		list->is_lost = true;
-		return;
-	}
-	add_text(list, "Forwarded", is_trusted ? add_to_list(env, "Forwarded", forwarded) : forwarded);
-	add_text(list, "X-Forwarded-For", is_trusted ? add_to_list(env, "X-Forwarded-For", shown) : shown);
-	add_text(list, "X-Forwarded-Proto", proto ? proto : root->scheme);
+	add_text(head, "Forwarded",
+		is_trusted && forwarded ? add_to_list(env, "Forwarded", forwarded) : forwarded);
+	add_text(head, "X-Forwarded-For", is_trusted ? add_to_list(env, "X-Forwarded-For", shown) : shown);
+	add_text(head, "X-Forwarded-Proto", proto ? proto : root->scheme);
 	if (host || *root->host)
-		add_text(list, "X-Forwarded-Host", host ? host : root->host);
+		add_text(head, "X-Forwarded-Host", host ? host : root->host);
 }
 
 /* The rest of those fields is passed on where they are trusted. */
@@ -202,38 +175,40 @@ static bool is_passed_on(const struct upstream *upstream, const struct rung_env 
 	return !has_connection || !is_named_by_connection(env, field->name);
 }
 
-static int set_fields(struct transfer *transfer, struct rung_env *env)
+static void add_fields(struct rung_writer *head, const struct transfer *transfer, const struct rung_env *env)
 {
-	static char no_accept[] = "Accept:", no_expect[] = "Expect:";
 	const struct upstream *upstream = transfer->upstream;
-	struct list list = { .env = env };
 	const struct rung_field *field;
-	bool has_connection = rung_request_header(env, "Connection") != NULL, has_accept = false;
+	bool has_connection = rung_request_header(env, "Connection") != NULL;
 
-	list.end = &list.first;
-	if (upstream->pass_host && *env->host)
-		add_text(&list, "Host", env->host);
-	for (size_t i = 0; (field = rung_request_field(env, i)); i++) {
-		if (!is_passed_on(upstream, env, field, has_connection))
-			continue;
-		/* A server has seen to both; other callers may not have. */
-		if (!rung_is_token(field->name, field->name_size) ||
-			!rung_is_field_value(field->value, field->value_size))
-			return rung_fail(env, -EBADMSG, "upstream: a field of the request is none");
-		has_accept = has_accept || rung_names_equal(field->name, "Accept");
-		add(&list, field->name, field->name_size, field->value, field->value_size);
-	}
+	for (size_t i = 0; (field = rung_request_field(env, i)); i++)
+		if (is_passed_on(upstream, env, field, has_connection))
+			add(head, field->name, field->name_size, field->value, field->value_size);
 	if (!upstream->no_forwarded)
-		add_forwarded(&list, env, upstream->trust_forwarded);
-	struct curl_slist *entries = rung_alloc(env, 2 * sizeof *entries);
-	if (!entries || list.is_lost)
-		return -ENOMEM;
-	entries[0].data = no_accept;
-	entries[1].data = no_expect;
-	leave_out(&list, &entries[1]);
-	if (!has_accept)
-		leave_out(&list, &entries[0]);
-	return curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, list.first) ? -ENOMEM : 0;
+		add_forwarded(head, env, upstream->trust_forwarded);
+}
+
+static struct iovec part_of(const char *text, size_t size)
+{
+	return (struct iovec){ (char *)(uintptr_t)text, size };
+}
+
+/* What stands behind Host's value. */
+static int set_fields(struct transfer *transfer, struct rung_env *env, int64_t body_size)
+{
+	struct rung_writer head = rung_writer(env);
+
+	rung_write(&head, "\r\n");
+	if (body_size >= 0)
+		rung_writef(&head, "Content-Length: %lld\r\n", (long long)body_size);
+	else if (transfer->is_chunked_input)
+		rung_write(&head, "Transfer-Encoding: chunked\r\n");
+	add_fields(&head, transfer, env);
+	rung_write(&head, "\r\n");
+	if (head.error == -EBADMSG)
+		return rung_fail(env, -EBADMSG, "upstream: a field of the request is none");
+	transfer->parts[2] = part_of(head.text, head.size);
+	return head.error;
 }
 
 /* -- the target ---------------------------------------------------------------------------------------------------------- */
@@ -262,38 +237,44 @@ static bool has_step_up(const char *path)
 	return false;
 }
 
-static int set_target(struct transfer *transfer, struct rung_env *env)
+static bool is_target(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text <= ' ' || *text == 0x7f)
+			return false;
+	return true;
+}
+
+/* What stands before Host's value. */
+static int set_line(struct transfer *transfer, struct rung_env *env)
 {
 	const struct upstream *upstream = transfer->upstream;
 	const char *front = upstream->origins.path ? upstream->origins.path : env->script_name;
 	const char *rest = *env->path_info ? env->path_info : upstream->origins.path || !*front ? "/" : "";
-	const char *target = rest;
+	struct rung_writer line = rung_writer(env);
 
 	if (*front && has_step_up(rest))
 		return rung_fail(env, -EBADMSG, "upstream: the path has \"..\" below %s", front);
-	if (*front || *env->query)
-		target = rung_printf(env, "%s%s%s%s", front, rest, *env->query ? "?" : "", env->query);
-	if (!target)
-		return -ENOMEM;
-	return curl_easy_setopt(transfer->easy, CURLOPT_REQUEST_TARGET, target) ? -ENOMEM : 0;
+	if (!rung_is_token(env->method, strlen(env->method)) || !is_target(front) || !is_target(rest) ||
+		!is_target(env->query))
+		return rung_fail(env, -EBADMSG, "upstream: the request's method or target is none");
+	rung_write(&line, env->method);
+	rung_write(&line, " ");
+	rung_write(&line, front);
+	rung_write(&line, rest);
+	if (*env->query)
+		rung_write(&line, "?");
+	rung_write(&line, env->query);
+	rung_write(&line, " HTTP/1.1\r\nHost: ");
+	transfer->parts[0] = part_of(line.text, line.size);
+	return line.error;
 }
 
-int rung_upstream_request_aim(struct transfer *transfer)
+void rung_upstream_request_aim(struct transfer *transfer)
 {
-	struct origin *origin = transfer->origin;
+	const char *host = transfer->host ? transfer->host : transfer->origin->host;
 
-	if (!origin) {
-		transfer->set_origin = NULL;
-		return curl_easy_setopt(transfer->easy, CURLOPT_URL, transfer->url) ? -ENOMEM : 0;
-	}
-	if (origin == transfer->set_origin)
-		return 0;
-	transfer->set_origin = NULL;
-	if (curl_easy_setopt(transfer->easy, CURLOPT_URL, origin->url) ||
-		curl_easy_setopt(transfer->easy, CURLOPT_UNIX_SOCKET_PATH, origin->local))
-		return -ENOMEM;
-	transfer->set_origin = origin;
-	return 0;
+	transfer->parts[1] = part_of(host, strlen(host));
 }
 
 /* -- method and body ------------------------------------------------------------------------------------------------------- */
@@ -306,61 +287,37 @@ static bool is_any(const char *method, const char *const *methods)
 	return false;
 }
 
-static int set_mode(struct transfer *transfer, enum transfer_mode mode)
-{
-	CURL *easy = transfer->easy;
-	CURLcode code = CURLE_OK;
-
-	if (mode == transfer->mode)
-		return 0;
-	code = curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-	if (!code && mode == UPSTREAM_HEAD)
-		code = curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-	if (!code && mode == UPSTREAM_BODY)
-		code = curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-	transfer->mode = mode;
-	return code ? -ENOMEM : 0;
-}
-
-static int set_method(struct transfer *transfer, const char *method, enum transfer_mode mode)
-{
-	bool is_usual = (mode == UPSTREAM_BARE && strcmp(method, "GET") == 0) || mode == UPSTREAM_HEAD;
-	const char *wanted = is_usual ? "" : method;
-	size_t size = strlen(wanted);
-
-	if (set_mode(transfer, mode) < 0)
-		return -ENOMEM;
-	if (size < UPSTREAM_METHOD && strcmp(wanted, transfer->set_method) == 0)
-		return 0;
-	if (curl_easy_setopt(transfer->easy, CURLOPT_CUSTOMREQUEST, is_usual ? NULL : method))
-		return -ENOMEM;
-	/* What is too long to be remembered is no method. */
-	snprintf(transfer->set_method, sizeof transfer->set_method, "%s",
-		size < UPSTREAM_METHOD ? wanted : " ");
-	return 0;
-}
-
-static int set_body(struct transfer *transfer, struct rung_env *env)
+static int set_body(struct transfer *transfer, struct rung_env *env, int64_t *ret_size)
 {
 	size_t size = 0;
 
-	transfer->body_size = env->content_length;
+	*ret_size = env->content_length;
 	transfer->streams_input = env->request_->stream != NULL;
 	if (!transfer->streams_input) {
-		transfer->body = rung_input_bytes(env, &size);
-		if (!transfer->body)
-			return rung_failure(env) ? rung_failure(env)->err : -EIO;
-		transfer->body_size = (int64_t)size;
-	} else {
-		char *room = rung_alloc(env, UPSTREAM_INPUT);
+		const char *body = rung_input_bytes(env, &size);
 
-		if (!room)
-			return -ENOMEM;
-		transfer->input = (struct rung_ring){ .at = room, .room = UPSTREAM_INPUT };
+		if (!body)
+			return rung_failure(env) ? rung_failure(env)->err : -EIO;
+		transfer->parts[3] = part_of(body, size);
+		*ret_size = (int64_t)size;
+		return 0;
 	}
-	return curl_easy_setopt(transfer->easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)transfer->body_size)
-		       ? -ENOMEM
-		       : 0;
+	char *room = rung_alloc(env, UPSTREAM_INPUT);
+	transfer->piece = rung_alloc(env, UPSTREAM_FRONT + UPSTREAM_PIECE + UPSTREAM_BACK);
+	if (!room || !transfer->piece)
+		return -ENOMEM;
+	transfer->input = (struct rung_ring){ .at = room, .room = UPSTREAM_INPUT };
+	transfer->is_chunked_input = *ret_size < 0;
+	return 0;
+}
+
+static int set_host(struct transfer *transfer, struct rung_env *env)
+{
+	if (transfer->upstream->pass_host && *env->host)
+		transfer->host = env->host;
+	if (transfer->host && !rung_is_field_value(transfer->host, strlen(transfer->host)))
+		return rung_fail(env, -EBADMSG, "upstream: the request's Host is none");
+	return 0;
 }
 
 int rung_upstream_request_set(struct transfer *transfer, struct rung_env *env)
@@ -368,27 +325,17 @@ int rung_upstream_request_set(struct transfer *transfer, struct rung_env *env)
 	static const char *const with_body[] = { "POST", "PUT", "PATCH", NULL };
 	static const char *const repeatable[] = { "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", NULL };
 	bool has_body = env->content_length != 0 || is_any(env->method, with_body);
-	enum transfer_mode mode = strcmp(env->method, "HEAD") == 0 ? UPSTREAM_HEAD
-				  : has_body                       ? UPSTREAM_BODY
-								   : UPSTREAM_BARE;
-	int rc = set_method(transfer, env->method, mode);
+	int64_t body_size = -1;
+	int rc = 0;
 
 	transfer->env = env;
+	transfer->is_head = strcmp(env->method, "HEAD") == 0;
 	transfer->is_repeatable = is_any(env->method, repeatable);
-	if (rc == 0 && mode == UPSTREAM_BODY)
-		rc = set_body(transfer, env);
+	if (has_body && !transfer->is_head)
+		rc = set_body(transfer, env, &body_size);
 	if (rc == 0)
-		rc = set_fields(transfer, env);
+		rc = set_host(transfer, env);
 	if (rc == 0)
-		rc = set_target(transfer, env);
-	if (rc == 0)
-		rc = rung_upstream_request_aim(transfer);
-	/* Without a body nothing tells libcurl not to repeat it, when a kept connection turns out to be dead. */
-	bool is_fresh = !transfer->is_repeatable && !transfer->body_size;
-	if (rc == 0 && is_fresh != transfer->is_fresh) {
-		rc = curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, is_fresh ? 1L : 0L) ? -ENOMEM
-												 : 0;
-		transfer->is_fresh = is_fresh;
-	}
-	return rc;
+		rc = set_line(transfer, env);
+	return rc == 0 ? set_fields(transfer, env, body_size) : rc;
 }

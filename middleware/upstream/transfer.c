@@ -11,11 +11,10 @@
 
 void rung_upstream_transfer_free(struct transfer *transfer)
 {
-	if (transfer->easy)
-		curl_easy_cleanup(transfer->easy);
 	pthread_cond_destroy(&transfer->changed);
 	pthread_mutex_destroy(&transfer->lock);
 	free(transfer->head);
+	free(transfer->line);
 	free(transfer->ring.at);
 	free(transfer);
 }
@@ -31,9 +30,10 @@ static struct transfer *make(struct upstream *upstream)
 	pthread_cond_init(&transfer->changed, NULL);
 	transfer->upstream = upstream;
 	transfer->head = malloc(upstream->header_bytes);
+	transfer->line = malloc(upstream->header_bytes);
 	transfer->ring.at = malloc(UPSTREAM_RING);
 	transfer->ring.room = UPSTREAM_RING;
-	if (transfer->head && transfer->ring.at && rung_upstream_curl_open(transfer) == 0)
+	if (transfer->head && transfer->line && transfer->ring.at)
 		return transfer;
 	rung_upstream_transfer_free(transfer);
 	return NULL;
@@ -43,22 +43,29 @@ static struct transfer *make(struct upstream *upstream)
 static void clean(struct transfer *transfer)
 {
 	transfer->env = NULL;
-	transfer->url = NULL;
+	transfer->url = transfer->host = NULL;
 	transfer->origin = NULL;
 	transfer->tried = 0;
-	transfer->body = NULL;
-	transfer->body_size = transfer->body_at = 0;
-	transfer->streams_input = transfer->is_repeatable = false;
-	transfer->error[0] = transfer->why[0] = '\0';
-	transfer->is_started = transfer->has_news = transfer->is_running = transfer->is_connected = false;
-	transfer->is_refused = transfer->is_over = false;
-	transfer->head_total = transfer->head_size = 0;
+	memset(transfer->parts, 0, sizeof transfer->parts);
+	transfer->streams_input = transfer->is_chunked_input = false;
+	transfer->is_started = transfer->has_news = transfer->is_connected = false;
+	transfer->is_refused = transfer->wants_new = transfer->is_over = false;
+	transfer->channel = NULL;
+	transfer->sent = transfer->piece_at = transfer->piece_size = 0;
+	transfer->has_taken = transfer->has_last = false;
+	transfer->is_blocked = transfer->is_sent = transfer->sends_no_more = false;
+	transfer->framing = UPSTREAM_IN_HEAD;
+	transfer->has_answered = transfer->is_closing = transfer->is_keeping = transfer->is_old = false;
+	transfer->left = 0;
+	transfer->chunks = (struct chunks){ 0 };
+	transfer->line_size = transfer->head_total = transfer->head_size = 0;
 	transfer->field_count = 0;
-	transfer->has_line = transfer->has_length = transfer->is_chunked = transfer->has_coding = false;
+	transfer->has_line = transfer->has_length = transfer->has_coding = false;
 	transfer->is_waiting = transfer->has_head = transfer->is_ready = transfer->is_done = false;
 	transfer->is_taken = transfer->is_starving = transfer->is_paused = transfer->is_hungry = false;
 	transfer->input_ended = false;
 	transfer->input_err = transfer->err = transfer->status = 0;
+	transfer->why[0] = '\0';
 	transfer->length = -1;
 	transfer->ring.first = transfer->ring.size = 0;
 	transfer->input = (struct rung_ring){ 0 };

@@ -1,6 +1,8 @@
 /* upstream.c: the app: its options, its start, and a request from end to end. See upstream.h. */
+#include "../../framework/uri_private.h"
 #include "upstream_private.h"
 
+#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -58,7 +60,10 @@ static int choose_remote(struct upstream *upstream, struct rung_env *env, struct
 	if (!rung_upstream_allow_host(&upstream->allow, host.at, host.size, rung_uri_port(&uri)))
 		return rung_fail(env, -EHOSTUNREACH, "upstream: %.200s is not listed in .allow", authority);
 	transfer->url = rung_printf(env, "%s://%s/", uri.scheme.at, authority);
-	return transfer->url ? 0 : -ENOMEM;
+	transfer->host = rung_uri_port(&uri) == rung_uri_default_port(&uri)
+				 ? rung_strndup(env, host.at, host.size)
+				 : authority;
+	return transfer->url && transfer->host ? 0 : -ENOMEM;
 }
 
 static int choose(struct upstream *upstream, struct rung_env *env, struct transfer *transfer)

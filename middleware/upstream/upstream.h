@@ -1,5 +1,5 @@
 /*
- * upstream.h: an HTTP backend, asked by libcurl: an endpoint that forwards the request and answers with what comes back.
+ * upstream.h: an HTTP backend: an endpoint that forwards the request, over a connection of libcurl's, and answers with what comes back.
  *
  * In one of two uses:
  *
@@ -9,7 +9,8 @@
  * Connections are kept and used again. Bodies pass through in pieces, both ways, and whoever is slow slows the other down;
  * no more than some 100 KiB of an answer are held. Dropped in both directions is what concerns one connection alone: Connection and
  * what it names, Keep-Alive, Proxy-..., TE, Trailer, Transfer-Encoding, Upgrade; also trailers and answers of the kind 1xx.
- * Redirects are not followed, and codings not undone: the client gets what the backend said.
+ * Redirects are not followed, and codings other than chunks not undone: the client gets what the backend said. A request that may be done
+ * twice is sent again, once, when a connection that was kept turns out to be closed (RFC 9112 section 9.3.1).
  *
  * What goes wrong: 502 for a backend that refuses the connection, that cannot be found, whose certificate is no good, or whose
  * answer is no HTTP; 504 for one that is too slow; 503 when too many transfers are under way; and one that goes away half-way costs
@@ -67,7 +68,7 @@ struct rung_upstream_options {
 	const char *ca;
 
 	unsigned transfers;  /* at a time; default 256; more: 503 */
-	unsigned kept;       /* connections that wait to be used again; default 64 */
+	unsigned kept;       /* connections that wait to be used again; default: as many as .transfers */
 	size_t header_bytes; /* of an answer's head; default 8 KiB; more: 502 */
 	unsigned
 		connect_seconds; /* for a connection, with name and TLS; default 10; more: the next backend, or 504 */
