@@ -120,8 +120,8 @@ static void watch(struct transfer *transfer, bool in, bool out)
 		rung_upstream_engine_fail(transfer, -ENOMEM, "its connection cannot be watched");
 }
 
-/* The backend takes no more. It may have answered before. */
-static void stop_sending(struct transfer *transfer)
+/* The backend takes no more. When it has closed the connection, all that it said before is there already. */
+static void stop_sending(struct transfer *transfer, int err)
 {
 	if (may_be_sent_again(transfer)) {
 		rung_upstream_engine_again(transfer);
@@ -129,7 +129,11 @@ static void stop_sending(struct transfer *transfer)
 	}
 	transfer->sends_no_more = true;
 	transfer->is_blocked = false;
-	rung_upstream_message_receive(transfer);
+	if (err == -EPIPE || err == -ECONNRESET)
+		rung_upstream_message_receive(transfer);
+	if (!transfer->is_over && !transfer->has_answered)
+		rung_upstream_engine_fail(transfer, -EHOSTUNREACH,
+			"the connection ended while the request was sent: %s", strerror(-err));
 }
 
 void rung_upstream_message_send(struct transfer *transfer)
@@ -149,7 +153,7 @@ void rung_upstream_message_send(struct transfer *transfer)
 		count_sent(transfer, (size_t)n, is_piece);
 	}
 	if (n < 0 && n != -EAGAIN) {
-		stop_sending(transfer);
+		stop_sending(transfer, (int)n);
 		return;
 	}
 	transfer->is_blocked = n == -EAGAIN;

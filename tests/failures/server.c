@@ -1,7 +1,7 @@
 /*
  * server.c: the program whose calls fail: a full stack, in which a request may meet everything there is. It runs as any
- * program of rung_main() does; RUNG_FAILURES_FOLDER names a folder with small.txt and large.bin. With --workers there is
- * also a route that reads its body as it comes, which only runs on them.
+ * program of rung_main() does; RUNG_FAILURES_FOLDER names a folder with small.txt and large.bin. With --workers there are
+ * also a route that reads its body as it comes, and, when RUNG_FAILURES_BACKEND names one, one to a backend, which only run on them.
  */
 #include "fail.h"
 
@@ -12,6 +12,7 @@
 #include <rung/main.h>
 #include <rung/reproxy.h>
 #include <rung/rung.h>
+#include <rung/upstream.h>
 
 #include <errno.h>
 #include <pthread.h>
@@ -134,13 +135,17 @@ static struct rung_app *guarded(struct rung_app *app)
 
 static struct rung_app *make_routes(const char *folder, bool has_workers)
 {
+	const char *backend = getenv("RUNG_FAILURES_BACKEND");
+
 	return rung_routes(rung_get("/", hello, .data = "hello"),
 		rung_get("/guarded", .app = guarded(rung_run(hello, .data = "secret"))),
 		rung_get("/d/:name", download), rung_post("/second", to_second), rung_post("/echo", echo),
 		rung_get("/stream", stream),
 		rung_mount("/list", rung_files(.root = folder, .listing = true, .precompressed = true)),
 		rung_route(
-			"PUT", "/comes", has_workers ? echo_as_it_comes : echo, .stream_input = has_workers));
+			"PUT", "/comes", has_workers ? echo_as_it_comes : echo, .stream_input = has_workers),
+		rung_mount("/up", has_workers && backend ? rung_upstream(.to = backend)
+							 : rung_run(hello, .data = "nobody asks")));
 }
 
 static struct rung_app *make_stack(const char *folder, bool has_workers)
